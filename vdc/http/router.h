@@ -1,0 +1,88 @@
+/*
+ * The table of what a server answers: method, path, role, name, schemas, limits, handler. The OpenAPI
+ * document, the authorisation matrix of the tests and the dispatch all come from these rows.
+ *
+ *     static const HttpRoute routes[] = {
+ *         {"GET", "/api/v1/applications/{app}", HTTP_ROLE_VIEWER, .name = "getApplication",
+ *          .summary = "One application", .answer_schema = "Application", .handler = get_application},
+ *     };
+ *     http_router_add (router, routes, G_N_ELEMENTS (routes), controller);
+ *
+ * A pattern is literal segments and {parameters}; a parameter matches one non-empty segment. A literal wins
+ * over a parameter ("/jobs/all" over "/jobs/{job}"). "{rest*}" as the last segment matches one or more
+ * segments, slashes kept. HEAD is answered by GET's row. Unknown path: 404. Known path, other method: 405
+ * with Allow.
+ */
+#pragma once
+
+#include "vdc/http/request.h"
+
+typedef enum {
+    HTTP_ROLE_PUBLIC,   /* nobody is asked */
+    HTTP_ROLE_VIEWER,   /* sees */
+    HTTP_ROLE_OPERATOR, /* starts, stops, scales, opens consoles */
+    HTTP_ROLE_ADMIN,    /* creates, destroys, servers, users */
+    HTTP_ROLE_SERVER, /* a peer with a client certificate: controller at the agent, agent at the controller */
+} HttpRole;
+
+/* "public", "viewer", … Static. */
+const char *http_role_name (HttpRole role);
+
+typedef enum {
+    HTTP_BODY_JSON, /* refused with 415 when Content-Type says another type than JSON */
+    HTTP_BODY_RAW,  /* bytes as they come */
+} HttpBodyKind;
+
+#define HTTP_BODY_LIMIT_BYTES (1024 * 1024)
+
+typedef void (*HttpHandler) (HttpRequest *request, gpointer user_data);
+
+struct HttpRoute {
+    const char *method;
+    const char *path;
+    HttpRole role;
+    const char *name;    /* operation id of the OpenAPI document, unique: "startApplication" */
+    const char *summary; /* one line */
+    const char *request_schema, *answer_schema; /* names in the schema table; NULL for now */
+    HttpBodyKind body;
+    gsize body_limit_bytes; /* 0: HTTP_BODY_LIMIT_BYTES. More is 413 before the handler is asked */
+    HttpHandler handler;
+};
+
+typedef struct HttpRouter HttpRouter;
+
+/*
+ * May this request call this route? Called on the main loop before every handler whose role is not public.
+ * FALSE with VDC_ERROR_NOT_LOGGED_IN or NOT_PERMITTED answers that. A router without it refuses everything
+ * not public, except that HTTP_ROLE_SERVER is granted to any checked client certificate.
+ */
+typedef gboolean (*HttpAuthorize) (HttpRequest *request, const HttpRoute *route, gpointer user_data,
+                                   GError **error);
+
+HttpRouter *http_router_new (void);
+/* After every server that uses it was stopped. */
+void http_router_free (HttpRouter *router);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HttpRouter, http_router_free)
+
+/*
+ * Add @n rows; they are borrowed and must be static. Two rows of one method and path, or a malformed pattern,
+ * are our own bug and abort. Only before a server uses the router: afterwards it is read by the server's
+ * thread.
+ */
+void http_router_add (HttpRouter *router, const HttpRoute *routes, gsize n, gpointer user_data);
+void http_router_set_authorize (HttpRouter *router, HttpAuthorize authorize, gpointer user_data);
+
+/* Every row in the order added, for generated documents and tests. Caller frees the array, not the rows. */
+GPtrArray *http_router_list (const HttpRouter *router);
+
+/*
+ * The row for @method and @path, NULL when there is none: then *@allow (caller frees) is the list for the
+ * Allow header
+ * ("GET, POST") when the path is known, else NULL. *@params (caller unrefs) maps names to decoded values. A
+ * path whose encoding is broken, or that decodes to NUL or invalid UTF-8, matches nothing. Pure; any thread.
+ */
+const HttpRoute *http_router_match (const HttpRouter *router, const char *method, const char *path,
+                                    GHashTable **params, char **allow);
+
+/* Authorise, then call the handler. Main loop; for the server. */
+void http_router_dispatch (const HttpRouter *router, HttpRequest *request);

@@ -1,0 +1,41 @@
+/*
+ * An HTTPS listener. One thread of the HTTP library moves bytes; every handler runs on the main loop that
+ * started the server. What a client can do to others is bounded here:
+ *
+ *  - the whole request, header and body, must arrive within request_deadline_ms (plus time for a large body
+ * of a route that allows one), no matter how regularly bytes trickle in;
+ *  - header at most 32 KiB, body at most the route's limit, connections at most connection_limit;
+ *  - requests whose framing two parsers could read differently are refused and the connection closed (see
+ * server.c);
+ *  - with client_ca_pem a request without a valid client certificate is answered 401 and never reaches a
+ * handler.
+ */
+#pragma once
+
+#include "vdc/http/router.h"
+
+typedef struct HttpServer HttpServer;
+
+typedef struct {
+    const char *listen;            /* "127.0.0.1:8443", "0.0.0.0:8444", "[::1]:0"; port 0 takes a free one */
+    const char *certificate_pem;   /* the chain, text; NULL with key_pem: plain HTTP, for tests on loopback */
+    const char *key_pem;           /* text */
+    const char *client_ca_pem;     /* text; set: client certificates signed by it are required */
+    const HttpRouter *router;      /* borrowed, must outlive the server */
+    guint connection_limit;        /* 0: 512 */
+    guint connection_limit_per_ip; /* 0: none */
+    guint request_deadline_ms;     /* 0: 30000 */
+} HttpServerOptions;
+
+/*
+ * Listen and serve on the calling thread's default main context. NULL: VDC_ERROR_USAGE for a malformed
+ * address, VDC_ERROR_FAILED when the port cannot be had or the certificate is refused. @options is not kept.
+ */
+HttpServer *http_server_start (const HttpServerOptions *options, GError **error);
+/* The port in use. */
+guint16 http_server_port (const HttpServer *server);
+/*
+ * Stop: nothing new is taken, streams are closed (their closed is called from here), unanswered requests are
+ * cut off; a later answer to one of them goes nowhere. Frees the server. NULL does nothing. Main loop.
+ */
+void http_server_stop (HttpServer *server);
