@@ -1,0 +1,46 @@
+/*
+ * Classes and assemblies by name, in memory. The controller fills one from its folders; the classes an
+ * applied description uses are stored with it as a snapshot, so that a changed catalog changes nothing that
+ * runs.
+ *
+ * A reference is "[catalog/]NAME[@version]". Without a catalog the first added one that has the name wins;
+ * without a version the highest one.
+ */
+#pragma once
+
+#include "vdc/model/assembly.h"
+#include "vdc/model/class.h"
+
+typedef struct Catalog Catalog;
+
+/* One of the two is set. Borrowed from the catalog. */
+typedef struct {
+    Class *class;
+    Assembly *assembly;
+} CatalogEntry;
+
+Catalog *catalog_new (void);
+void catalog_free (Catalog *catalog);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Catalog, catalog_free)
+
+/* Take a reference. The same name and version again in the same catalog replaces. @catalog_name: "system". */
+void catalog_add_class (Catalog *catalog, const char *catalog_name, Class *class);
+void catalog_add_assembly (Catalog *catalog, const char *catalog_name, Assembly *assembly);
+
+/* FALSE when there is none; no GError: the caller knows the place. */
+gboolean catalog_get (const Catalog *catalog, const char *ref, CatalogEntry *entry);
+const Boundary *catalog_entry_boundary (const CatalogEntry *entry);
+/* A name near to @ref's, or NULL. Borrowed. */
+const char *catalog_nearest (const Catalog *catalog, const char *ref);
+/* TRUE when @text has the form of a reference. */
+gboolean catalog_ref_is_valid (const char *text);
+
+/* Calls @function for each entry, sorted by catalog, name, version. */
+typedef void (*CatalogFunction) (const char *catalog_name, const CatalogEntry *entry, gpointer data);
+void catalog_foreach (const Catalog *catalog, CatalogFunction function, gpointer data);
+
+/*
+ * A catalog made of topology_used: every reference gives what it gave when that was made. VDC_ERROR_INVALID
+ * when a document in it is not valid.
+ */
+Catalog *catalog_from_snapshot (const json_t *snapshot, GError **error);
