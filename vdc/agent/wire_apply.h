@@ -64,8 +64,8 @@ json_t *wires_inventory (WireHost *host, GError **error);
 /* Removes one entry of the inventory by its name: a tap with its chain, a chain, or a bridge (refused while
  * it has taps). A missing one is no error; a name that is not ours is VDC_ERROR_INVALID. */
 gboolean wires_remove_name (WireHost *host, const char *name, GError **error);
-/* TRUE when the kernel has exactly what ensure would make; else appends one sentence per difference to
- * @problems. */
+/* Compares the kernel with what ensure would make: one sentence per difference is appended to @problems
+ * (owned by it, g_free). FALSE only when it could not look. */
 gboolean wires_check (WireHost *host, const WireMember *member, GPtrArray *problems, GError **error);
 
 /* All counters of the server at one moment: read once, asked per member. */

@@ -88,6 +88,8 @@ void wire_tap_name (const char *application_id, const char *member, const char *
                     char name[WIRE_NAME_SIZE]);
 void wire_tap_prefix (const char *application_id, const char *member, char prefix[WIRE_NAME_SIZE]);
 void wire_bridge_name (const char *application_id, const char *segment, char name[WIRE_NAME_SIZE]);
+/* TRUE when @name has the exact form of the names above: nobody else's "vt…" is taken for ours. */
+gboolean wire_name_is_ours (const char *name);
 /* The nft counter of wire @wire at @tap. Caller frees. */
 char *wire_counter_name (const char *tap, const char *wire);
 /* The nft counter of what @tap's chain dropped. Caller frees. */
