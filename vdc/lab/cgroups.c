@@ -91,21 +91,13 @@ remove_group (const char *path, GError **error)
     return TRUE;
 }
 
-/* "vdc-lab-a-" also begins the groups of a lab "a-b": a server's name has no dash here, which tells them
- * apart. */
-static gboolean
-belongs_to (const char *group, const char *prefix)
-{
-    return g_str_has_prefix (group, prefix) && strchr (group + strlen (prefix), '-') == NULL;
-}
-
 static gboolean
 remove_from (const char *hierarchy, const char *prefix, GError **error)
 {
     g_autoptr (GDir) dir = g_dir_open (hierarchy, 0, NULL);
     const char *name;
     while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
-        if (!belongs_to (name, prefix))
+        if (!g_str_has_prefix (name, prefix))
             continue;
         g_autofree char *path = g_build_filename (hierarchy, name, NULL);
         if (!remove_group (path, error))

@@ -131,6 +131,37 @@ machine_pid (const Machine *machine)
     return machine->pid;
 }
 
+guint64
+machine_namespace (const Machine *machine)
+{
+    return machine->pid_namespace;
+}
+
+static gboolean
+namespace_is_used (guint64 pid_namespace)
+{
+    g_autoptr (GDir) proc = g_dir_open ("/proc", 0, NULL);
+    const char *entry;
+    while (proc != NULL && (entry = g_dir_read_name (proc)) != NULL)
+        if (atoi (entry) > 0 && pid_namespace_of (atoi (entry)) == pid_namespace)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean
+machine_namespace_wait (guint64 pid_namespace, guint timeout_ms)
+{
+    gint64 deadline = g_get_monotonic_time () + (gint64)timeout_ms * 1000;
+    /* The kernel tells the end of a namespace only to its parent, and that one is gone: look again and again.
+     */
+    while (namespace_is_used (pid_namespace)) {
+        if (g_get_monotonic_time () >= deadline)
+            return FALSE;
+        g_usleep (20 * 1000);
+    }
+    return TRUE;
+}
+
 static char *
 program_of (GPid pid)
 {

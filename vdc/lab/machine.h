@@ -45,6 +45,14 @@ GPid machine_pid (const Machine *machine);
 /* [{"pid":1234,"name":"vdc-agent"}…]: the machine's processes by the pids of the host, init left out. */
 json_t *machine_processes (const Machine *machine);
 
+/*
+ * For a supervisor that was killed: its machines die with it, but a moment later. The number that names the
+ * machine's PID namespace is written down, and waited for by the next start.
+ */
+guint64 machine_namespace (const Machine *machine);
+/* Until no process of that namespace is left; FALSE after @timeout_ms. */
+gboolean machine_namespace_wait (guint64 pid_namespace, guint timeout_ms);
+
 /* The init itself: runs as PID 1 of the machine. Returns the exit status. */
 int machine_init_main (const char *settings_file);
 

@@ -250,6 +250,8 @@ machine_init_main (const char *settings_file)
         return 1;
     }
     const char *name = json_str (settings, "name", "machine");
+    g_autofree char *title = g_strconcat ("vdc-", name, NULL);
+    prctl (PR_SET_NAME, title);
     if (sethostname (name, strlen (name)) != 0)
         vdc_log (VDC_LOG_WARNING, "cannot set the host name, ignoring", "machine", name, NULL);
     init_prepare (&init, settings);

@@ -37,6 +37,8 @@ lab_paths_new (const char *name, GError **error)
     }
     LabPaths *paths = g_new0 (LabPaths, 1);
     paths->name = g_strdup (name);
+    g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, folder, -1);
+    paths->key = g_strndup (digest, 8);
     paths->folder = g_steal_pointer (&folder);
     paths->lock = lab_paths_join (paths, "lock");
     paths->control = lab_paths_join (paths, "control");
@@ -52,6 +54,7 @@ lab_paths_free (LabPaths *paths)
     if (paths == NULL)
         return;
     g_free (paths->name);
+    g_free (paths->key);
     g_free (paths->folder);
     g_free (paths->lock);
     g_free (paths->control);

@@ -7,6 +7,7 @@
 
 typedef struct {
     char *name;    /* of the lab */
+    char *key;     /* of the folder: names what must be unique on the host, whatever the lab is called */
     char *folder;  /* everything the lab writes is below it; mode 0700 */
     char *lock;    /* held by the supervisor as long as it lives; its text is the supervisor's pid */
     char *control; /* unix socket of the supervisor; may be longer than a sockaddr, see control.h */

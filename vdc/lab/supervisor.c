@@ -25,6 +25,7 @@
 
 #define RESTART_MS 1000
 #define STOP_APPLICATIONS_MS 60000
+#define WAIT_FOR_MACHINES_MS 10000
 
 /*
  *   STARTING → UP → STOPPING_APPLICATIONS → STOPPING_MACHINES → (the loop ends)
@@ -161,6 +162,15 @@ on_machine_ended (Machine *machine, gpointer user_data)
         self->restart = g_timeout_add (RESTART_MS, on_restart, self);
 }
 
+/* For supervisor_sweep, should this process be killed. */
+static gboolean
+note_namespace (Supervisor *self, Machine *machine, GError **error)
+{
+    g_autofree char *path = g_strdup_printf ("%s/%s.pidns", self->paths->run, machine_name (machine));
+    g_autofree char *text = g_strdup_printf ("%" G_GUINT64_FORMAT "\n", machine_namespace (machine));
+    return file_replace (path, text, strlen (text), 0600, error);
+}
+
 /* Start machine @name from @settings (stolen) and put it on the fabric. */
 static Machine *
 start_machine (Supervisor *self, const char *name, const char *address, json_t *settings, gboolean outside,
@@ -174,7 +184,8 @@ start_machine (Supervisor *self, const char *name, const char *address, json_t *
     Machine *machine = machine_start (name, file, on_machine_ended, self, error);
     if (machine == NULL)
         return NULL;
-    if (!fabric_plug (self->fabric, name, machine_pid (machine), address, outside, error)) {
+    if (!note_namespace (self, machine, error) ||
+        !fabric_plug (self->fabric, name, machine_pid (machine), address, outside, error)) {
         machine_kill (machine); /* on_machine_ended frees it */
         return NULL;
     }
@@ -220,9 +231,9 @@ start_server (Supervisor *self, GError **error)
 {
     g_autofree char *boot_id = id_random (16);
     g_auto (GStrv) groups = NULL;
-    if (!prepare_server_folders (self, error) || !cgroups_remove (self->paths->name, error))
+    if (!prepare_server_folders (self, error) || !cgroups_remove (self->paths->key, error))
         return FALSE;
-    groups = cgroups_make (self->paths->name, LAB_SERVER, error);
+    groups = cgroups_make (self->paths->key, LAB_SERVER, error);
     if (groups == NULL)
         return FALSE;
     json_t *settings = lab_server_settings (self->paths, &self->programs, groups, boot_id);
@@ -585,8 +596,29 @@ supervisor_run (const LabPaths *paths, const LabSettings *wanted, int ready_fd)
     return self.status;
 }
 
+static gboolean
+wait_for_machines (const LabPaths *paths, GError **error)
+{
+    g_autoptr (GDir) dir = g_dir_open (paths->run, 0, NULL);
+    const char *name;
+    while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+        g_autofree char *path = g_build_filename (paths->run, name, NULL);
+        g_autofree char *text = NULL;
+        if (!g_str_has_suffix (name, ".pidns") || !g_file_get_contents (path, &text, NULL, NULL))
+            continue;
+        if (!machine_namespace_wait (g_ascii_strtoull (text, NULL, 10), WAIT_FOR_MACHINES_MS)) {
+            g_set_error (error, VDC_ERROR, VDC_ERROR_FAILED,
+                         "processes of lab %s are still there: lsns -t pid %s", paths->name,
+                         g_strchomp (text));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 gboolean
 supervisor_sweep (const LabPaths *paths, GError **error)
 {
-    return cgroups_remove (paths->name, error) && file_remove_tree (paths->run, error);
+    return wait_for_machines (paths, error) && cgroups_remove (paths->key, error) &&
+           file_remove_tree (paths->run, error);
 }
