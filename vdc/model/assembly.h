@@ -26,8 +26,8 @@ typedef struct {
     guint stop_timeout_s;
     guint restart_limit;
     guint restart_window_s;
-    json_t *set;       /* object: property → value or "$name"; never NULL */
-    json_t *volumes;   /* object: slot → volume of the application, or slot of the assembly; never NULL */
+    json_t *set;       /* object: property → value or "$name"; "$$x" is the text "$x"; never NULL */
+    json_t *volumes;   /* object: slot → volume of the application; never NULL; empty in an assembly */
     json_t *resources; /* object: cpu, memory, network → amount, cpu_cap → boolean; never NULL */
 } Instance;
 
@@ -56,8 +56,8 @@ Assembly *assembly_from_document (const Document *document, Problems *problems);
 Assembly *assembly_ref (Assembly *assembly);
 void assembly_unref (Assembly *assembly);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Assembly, assembly_unref)
-/* As class_json, without resources and mounts, with instances:[{name, class, count}] and wires:[text]. New
- * reference. */
+/* As class_json with kind "assembly", without resources and mounts, with instances:[{name, class, count}] and
+ * wires:[text]. New reference. */
 json_t *assembly_json (const Assembly *assembly);
 
 /* Reads `instances` and `wires` of @root; what is wrong goes to @problems and is left out. @body must be

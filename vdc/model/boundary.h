@@ -61,3 +61,5 @@ const char **boundary_volume_names (const Boundary *boundary);
  */
 void boundary_from_json (Boundary *boundary, const char *kind, json_t *root, Problems *problems);
 void boundary_clear (Boundary *boundary);
+/* {name, version, summary, help, terminals, properties, volumes} as in class_json. New reference. */
+json_t *boundary_json (const Boundary *boundary);

@@ -23,8 +23,9 @@ void class_unref (Class *class);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Class, class_unref)
 
 /*
- * The class for the API: {name, version, summary, help, outside, terminals:[{name, side, protocol, required,
- * gateway, help}], properties:[{name, type, default, min, max, values, required, help}], volumes:[{name,
- * mount, mode, optional, help}], resources:{cpu:{min,max,default},…} in cores, bytes, bit/s}. New reference.
+ * The class for the API: {kind: "class", name, version, summary, help, outside, publish, terminals:[{name,
+ * side, protocol, required, gateway, help}], properties:[{name, type, default, min, max, values, required,
+ * help}], volumes:[{name, mount, mode, optional, help}], resources:{cpu:{min,max,default},…} in cores, bytes,
+ * bit/s}. New reference.
  */
 json_t *class_json (const Class *class);

@@ -14,12 +14,18 @@
 #define DOCUMENT_LIMIT_BYTES (1024 * 1024)
 #define DOCUMENT_LIMIT_DEPTH 32
 #define DOCUMENT_LIMIT_NODES 20000
+#define DOCUMENT_LIMIT_KEY_BYTES                                                                             \
+    400 /* far over any valid name: those are refused later, by a better message */
 
 typedef enum { DOCUMENT_YAML, DOCUMENT_JSON } DocumentFormat;
 
 typedef struct Document Document;
 
-/* NULL with at least one more problem when @text is no such document. @text needs no NUL at its end. */
+/*
+ * NULL with at least one more problem when @text cannot be read. What can be skipped (a duplicate key, an
+ * anchor) is a problem too, but the rest is still given, so that all problems are found at once: look at
+ * @problems, not only at the result. @text needs no NUL at its end.
+ */
 Document *document_parse (const char *text, gsize length, DocumentFormat format, Problems *problems);
 /* A document without positions, for values that came from the API or the store. Takes a reference of @root.
  */

@@ -34,14 +34,15 @@ typedef struct {
     guint number;     /* the last number; 0 when not a tier */
     json_t *settings; /* object: every property of the class that has a value; checked */
     Resources resources;
-    GPtrArray *volumes; /* MemberVolume *; unfilled optional slots are left out */
-    /* As of the innermost instance; restart and failover_group too. start_timeout_s 0: default. */
-    const Instance *instance;
-    guint stage; /* start order: 0 first; the same number may start together */
+    GPtrArray *volumes;                       /* MemberVolume *; unfilled optional slots are left out */
+    const Instance *instance;                 /* the innermost: failover_group, timeouts, restart policy */
+    gboolean spread, standby, ignore_failure; /* its own, or of an assembly around it */
+    guint stage;                              /* start order: 0 first; the same number may start together */
+    guint circle; /* members of one circle of wires (and of one group) have the same number */
 } Member;
 
 typedef struct {
-    char *text; /* "lb.out->web.in": groups, the name of the wire everywhere; unique */
+    char *text; /* "lb.out->web.in": by groups, so the same for every member of a tier */
     const Member *from;
     const Terminal *from_terminal;
     GPtrArray *to; /* Member *, borrowed; at least one; all of one group, by number */
@@ -90,6 +91,12 @@ const MemberWire *topology_wire (const Topology *topology, const Member *from, c
  * array only. */
 GPtrArray *topology_servers (const Topology *topology, const Member *member);
 GPtrArray *topology_clients (const Topology *topology, const Member *member);
+
+/*
+ * The servers whose readiness @member's start hook waits for: those it is wired to, without those it is wired
+ * to in a circle and without itself. Free the array only.
+ */
+GPtrArray *topology_waits_for (const Topology *topology, const Member *member);
 
 /* Ports of the outside address meant for users, from the class's `publish`. Sorted; free with g_array_unref
  * (guint). */
