@@ -1,0 +1,116 @@
+#include "vdc/http/request_private.h"
+
+#include <string.h>
+
+#define JSON_TYPE "application/json"
+
+void
+http_reply_header (HttpRequest *request, const char *name, const char *value)
+{
+    for (const char *c = value; *c != '\0'; c++)
+        g_assert ((guchar)*c >= ' ' && *c != 0x7f);
+    g_ptr_array_add (request->answer_headers, g_strdup (name));
+    g_ptr_array_add (request->answer_headers, g_strdup (value));
+}
+
+static void
+begin (HttpRequest *request, guint status, const char *content_type)
+{
+    if (g_atomic_int_get (&request->answered))
+        g_error ("%s %s was answered twice", request->method, request->path);
+    g_atomic_int_set (&request->answered, 1);
+    request->status = status;
+    if (content_type != NULL)
+        http_reply_header (request, "Content-Type", content_type);
+    http_reply_header (request, "Cache-Control", "no-store");
+    http_reply_header (request, "X-Content-Type-Options", "nosniff");
+}
+
+void
+http_reply_send (HttpRequest *request, guint status, const char *content_type, GBytes *bytes)
+{
+    begin (request, status, content_type);
+    request->answer = bytes ? g_bytes_ref (bytes) : g_bytes_new (NULL, 0);
+    request->ops->answer (request);
+}
+
+void
+http_reply_bytes (HttpRequest *request, guint status, const char *content_type, GBytes *bytes)
+{
+    http_reply_send (request, status, content_type, bytes);
+}
+
+void
+http_reply_text (HttpRequest *request, guint status, const char *content_type, const char *text)
+{
+    g_autoptr (GBytes) bytes = g_bytes_new (text, strlen (text));
+    http_reply_send (request, status, content_type, bytes);
+}
+
+void
+http_reply_json (HttpRequest *request, guint status, json_t *body)
+{
+    char *text = json_text (body);
+    gsize length = strlen (text);
+    text = g_realloc (text, length + 1);
+    text[length] = '\n';
+    g_autoptr (GBytes) bytes = g_bytes_new_take (text, length + 1);
+    json_decref (body);
+    http_reply_send (request, status, JSON_TYPE, bytes);
+}
+
+void
+http_reply_empty (HttpRequest *request, guint status)
+{
+    if (status == 204)
+        http_reply_send (request, status, NULL, NULL);
+    else
+        http_reply_json (request, status, json_object ());
+}
+
+void
+http_reply_error_at (HttpRequest *request, const GError *error, json_t *params, const char *path)
+{
+    json_t *body = json_object ();
+    json_put (body, "code", json_string (vdc_error_name (error)));
+    json_put (body, "message", json_str_new (error ? error->message : "unknown error"));
+    json_put (body, "params", params ? params : json_object ());
+    json_put (body, "path", json_str_new (path));
+    http_reply_json (request, (guint)vdc_error_http_status (error), body);
+}
+
+void
+http_reply_error (HttpRequest *request, const GError *error)
+{
+    http_reply_error_at (request, error, NULL, NULL);
+}
+
+void
+http_reply_problems (HttpRequest *request, const char *message, json_t *problems)
+{
+    json_t *body = json_object ();
+    json_put (body, "code", json_string ("invalid"));
+    json_put (body, "message", json_str_new (message));
+    json_put (body, "problems", problems);
+    http_reply_json (request, 422, body);
+}
+
+void
+http_reply_list (HttpRequest *request, json_t *items, const char *next)
+{
+    json_t *body = json_object ();
+    json_put (body, "items", items);
+    json_put (body, "next", json_str_new (next));
+    http_reply_json (request, 200, body);
+}
+
+void
+http_reply_html (HttpRequest *request, const char *html)
+{
+    http_reply_header (
+        request, "Content-Security-Policy",
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'");
+    http_reply_header (request, "X-Frame-Options", "DENY");
+    http_reply_header (request, "Referrer-Policy", "no-referrer");
+    http_reply_text (request, 200, "text/html; charset=utf-8", html);
+}
