@@ -7,7 +7,7 @@
 
 #include "vdc/guest/settings.h"
 
-#define NETWORK_PROTOCOL 189
+#define NETWORK_PROTOCOL 77
 
 /* false and @error on the first thing that could not be done; what was done before stays. */
 bool network_apply (const Settings *settings, char **error);
