@@ -38,11 +38,11 @@ read_settings (const char *folder)
     return g_file_test (path, G_FILE_TEST_EXISTS) ? json_parse_file (path, NULL) : NULL;
 }
 
-/* @key of the lab.json of every other lab in the usual place. */
+/* @key of the lab.json of every other lab in the usual place, running or not. */
 static gboolean
 claimed_elsewhere (const LabPaths *paths, const char *key, guint value)
 {
-    g_autofree char *labs = g_path_get_dirname (paths->folder);
+    static const char labs[] = "/var/lib/vdc/lab";
     g_autoptr (GDir) dir = g_dir_open (labs, 0, NULL);
     const char *name;
     while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
