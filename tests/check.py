@@ -137,6 +137,8 @@ def parse_tap(run, program, output, status):
         words = line.strip()
         if words.startswith('1..'):
             planned = int(words[3:].split()[0])
+            if planned == 0:
+                run.add(program, 'skipped', words.partition('SKIP')[2].strip())
         elif words.startswith(('ok ', 'not ok ')):
             seen += 1
             good = words.startswith('ok ')
@@ -144,6 +146,7 @@ def parse_tap(run, program, output, status):
             name, _, directive = rest.partition(' # ')
             number, _, title = name.partition(' ')
             title = (title if number.isdigit() else name).lstrip('- ').strip('/')
+            title = title.removeprefix(program.split('/')[-1] + '/')
             skip = directive.upper().startswith(('SKIP', 'TODO'))
             run.add(f'{program}/{title}', 'skipped' if skip else 'passed' if good else 'failed',
                     directive[4:].strip() if skip else '\n'.join(notes))
