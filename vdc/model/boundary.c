@@ -10,6 +10,7 @@
 #define PROPERTIES_MAX 200
 #define VOLUMES_MAX 8
 #define MOUNT_MAX 200
+#define SLOT_NAME_MAX 16 /* "vol-NAME" is the disk's serial number, of which virtio-blk keeps 20 bytes */
 
 static const char *const side_names[] = {"input", "output", NULL};
 static const char *const mode_names[] = {"exclusive", "per_member", "read_only", NULL};
@@ -253,6 +254,11 @@ read_slot (Boundary *boundary, gboolean is_class, const char *name, json_t *valu
 
     if (!field_check_name (name, id_is_terminal, id_terminal_rule (), "a volume slot", path, problems))
         return;
+    if (strlen (name) > SLOT_NAME_MAX) {
+        problems_add (problems, "too_long", path, NULL, "a volume slot's name has at most %d characters",
+                      SLOT_NAME_MAX);
+        return;
+    }
     if (!json_is_object (value)) {
         field_wrong_type (
             value, is_class ? "a mapping such as {mount: /mnt/data}" : "a mapping such as {inside: web.data}",

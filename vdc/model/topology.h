@@ -37,6 +37,7 @@ typedef struct {
     GPtrArray *volumes;                       /* MemberVolume *; unfilled optional slots are left out */
     const Instance *instance;                 /* the innermost: failover_group, timeouts, restart policy */
     gboolean spread, standby, ignore_failure; /* its own, or of an assembly around it */
+    gint order;                               /* the sum of those */
     guint stage;                              /* start order: 0 first; the same number may start together */
     guint circle; /* members of one circle of wires (and of one group) have the same number */
 } Member;
@@ -61,7 +62,7 @@ typedef struct {
     guint n_stages;
     Application *application; /* owned */
     json_t *used;             /* see topology_used */
-    GPtrArray *held;          /* keeps classes and assemblies alive */
+    GPtrArray *held;          /* keeps the assemblies alive; members keep their classes */
 } Topology;
 
 /* One volume to have: the application's, or one per member of a per_member slot. */
