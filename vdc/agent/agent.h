@@ -1,0 +1,47 @@
+/*
+ * The server agent: every member of this server, the means to run them, what is told to the controller. Owned
+ * by the main loop; only Host goes to workers.
+ */
+#pragma once
+
+#include "vdc/agent/instance.h"
+#include "vdc/http/router.h"
+
+typedef struct Agent Agent;
+
+typedef struct {
+    const char *state, *server, *controller, *images, *backbone, *outside;
+    const char *hypervisor;  /* "libvirt" or "fake" */
+    const char *libvirt_uri; /* "qemu:///system" */
+    const char *cgroup_root; /* "/sys/fs/cgroup" */
+} AgentOptions;
+
+/*
+ * Set up the host, find again every member whose record is there, begin to report (@options->controller NULL:
+ * to nobody, for tests). Blocks for the accelerator's probe.
+ */
+Agent *agent_new (const AgentOptions *options, GError **error);
+/* Leaves VMs, wires and records alone. Only when no worker is at anything (tests), or at the process's end.
+ */
+void agent_free (Agent *agent);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Agent, agent_free)
+
+const Host *agent_host (Agent *agent);
+/* NULL when there is none. */
+Instance *agent_find (Agent *agent, const char *application, const char *member);
+/* The one that has session @id. */
+Instance *agent_find_session (Agent *agent, const char *id);
+/* Make the member be as @spec says. */
+gboolean agent_put (Agent *agent, Spec *spec, GError **error);
+/* A member nobody knows is looked for on the host and removed all the same. */
+gboolean agent_delete (Agent *agent, const char *application, const char *member, gboolean remove_root,
+                       GError **error);
+/* REPORTs of all. Caller owns. */
+json_t *agent_reports (Agent *agent);
+/* The object of GET /v1/server. Caller owns. */
+json_t *agent_server (Agent *agent);
+/* Specs of all members, of Spec. Caller unrefs. */
+GPtrArray *agent_specs (Agent *agent);
+
+/* The agent's API. */
+void agent_add_routes (Agent *agent, HttpRouter *router);

@@ -1,0 +1,38 @@
+#include "vdc/agent/host.h"
+
+char *
+host_record_path (const Host *host, const char *application, const char *member)
+{
+    return g_strdup_printf ("%s/instances/%s/%s.json", host->state_folder, application, member);
+}
+
+char *
+host_console_path (const Host *host, const char *application, const char *member)
+{
+    return g_strdup_printf ("%s/consoles/%s/%s.log", host->state_folder, application, member);
+}
+
+static char *
+socket_path (const Host *host, char kind, const char *application_id, const char *member)
+{
+    g_autofree char *uuid = domain_uuid (application_id, member);
+    return g_strdup_printf ("%s/%c-%.8s%.4s", host->run_folder, kind, uuid, uuid + 9);
+}
+
+char *
+host_channel_socket (const Host *host, const char *application_id, const char *member)
+{
+    return socket_path (host, 'g', application_id, member);
+}
+
+char *
+host_console_socket (const Host *host, const char *application_id, const char *member)
+{
+    return socket_path (host, 'c', application_id, member);
+}
+
+char *
+host_cgroup_name (const char *application_id, const char *member)
+{
+    return domain_name (application_id, member);
+}

@@ -1,0 +1,30 @@
+/*
+ * The means of this server, shared by the main loop and the workers: set up once, then never changed; every
+ * module in it takes calls from any thread.
+ */
+#pragma once
+
+#include "vdc/agent/cgroup.h"
+#include "vdc/agent/disk.h"
+#include "vdc/agent/hypervisor.h"
+#include "vdc/agent/wire_apply.h"
+
+typedef struct {
+    char *server;       /* name */
+    char *state_folder; /* absolute */
+    char *run_folder;   /* sockets: "g-…" guest channel, "c-…" console */
+    char *boot_id;
+    char *accel, *accel_reason;
+    Disks *disks;
+    Cgroups *cgroups;
+    Hypervisor *hypervisor;
+    WireHost *wires; /* NULL: wires are pretended, with the fake hypervisor */
+} Host;
+
+/* Paths of one member. Caller frees. */
+char *host_record_path (const Host *host, const char *application, const char *member);
+char *host_console_path (const Host *host, const char *application, const char *member);
+/* Short and of fixed length, whatever the names: a socket's path has 107 bytes. */
+char *host_channel_socket (const Host *host, const char *application_id, const char *member);
+char *host_console_socket (const Host *host, const char *application_id, const char *member);
+char *host_cgroup_name (const char *application_id, const char *member);

@@ -1,0 +1,359 @@
+#include "vdc/agent/prepare.h"
+
+#include "vdc/base/bug.h"
+#include "vdc/base/error.h"
+#include "vdc/base/log.h"
+
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FAKE_MTU 1450
+
+/* Everything a start has made, for going on and for going back. */
+typedef struct {
+    const Host *host;
+    const Spec *spec;
+    Domain domain;
+    char *kernel, *initrd, *base, *root, *uuid, *name, *channel, *console, *console_log, *group;
+    char **volumes;
+    GArray *taps; /* of WireTap */
+    DomainNic *nics;
+    pid_t pid;
+    gboolean root_made;
+} Start;
+
+void
+prepare_result_clear (PrepareResult *result)
+{
+    g_clear_error (&result->error);
+    result->step = NULL;
+}
+
+static void
+start_clear (Start *start)
+{
+    g_free (start->kernel);
+    g_free (start->initrd);
+    g_free (start->base);
+    g_free (start->root);
+    g_free (start->uuid);
+    g_free (start->name);
+    g_free (start->channel);
+    g_free (start->console);
+    g_free (start->console_log);
+    g_free (start->group);
+    g_strfreev (start->volumes);
+    g_clear_pointer (&start->taps, g_array_unref);
+    g_free (start->nics);
+}
+
+/* --- steps
+ * -------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+do_image (Start *start, GError **error)
+{
+    const Spec *spec = start->spec;
+    Disks *disks = start->host->disks;
+
+    start->kernel = disk_image_file (disks, spec->image_digest, spec->image_kernel, error);
+    start->initrd =
+        start->kernel ? disk_image_file (disks, spec->image_digest, spec->image_initrd, error) : NULL;
+    start->base = start->initrd ? disk_image_file (disks, spec->image_digest, spec->image_root, error) : NULL;
+    return start->base != NULL;
+}
+
+static gboolean
+do_disk (Start *start, GError **error)
+{
+    start->root = disk_root_ensure (start->host->disks, start->spec, &start->root_made, error);
+    return start->root != NULL;
+}
+
+static void
+undo_disk (Start *start)
+{
+    if (start->root_made)
+        disk_root_delete (start->host->disks, start->spec->application, start->spec->member, NULL);
+}
+
+static gboolean
+do_volumes (Start *start, GError **error)
+{
+    const Spec *spec = start->spec;
+
+    start->volumes = g_new0 (char *, spec->n_volumes + 1);
+    for (guint i = 0; i < spec->n_volumes; i++) {
+        const SpecVolume *volume = &spec->volumes[i];
+        start->volumes[i] = volume_open (start->host->disks, volume->id, spec->key, volume->read_only, error);
+        if (start->volumes[i] == NULL)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+undo_volumes (Start *start)
+{
+    for (guint i = 0; i < start->spec->n_volumes; i++)
+        volume_close (start->host->disks, start->spec->volumes[i].id, start->spec->key, NULL);
+}
+
+static gboolean
+ensure_wires (const Host *host, const Spec *spec, GArray **taps, GError **error)
+{
+    if (host->wires == NULL) {
+        *taps = g_array_new (FALSE, TRUE, sizeof (WireTap));
+        for (guint i = 0; i < spec->n_nics; i++) {
+            WireTap tap = {.mtu = FAKE_MTU};
+            wire_tap_name (spec->application_id, spec->member, spec->nics[i].terminal, tap.tap);
+            g_strlcpy (tap.terminal, spec->nics[i].terminal, sizeof tap.terminal);
+            g_array_append_val (*taps, tap);
+        }
+        return TRUE;
+    }
+    g_autoptr (WireMember) member = wire_member_parse (spec->document, error);
+    return member != NULL && wires_ensure (host->wires, member, taps, error);
+}
+
+static gboolean
+remove_wires (const Host *host, const char *application_id, const char *member, GError **error)
+{
+    return host->wires == NULL || wires_remove (host->wires, application_id, member, error);
+}
+
+static gboolean
+do_wires (Start *start, GError **error)
+{
+    if (!ensure_wires (start->host, start->spec, &start->taps, error))
+        return FALSE;
+    start->nics = g_new0 (DomainNic, start->taps->len + 1);
+    for (guint i = 0; i < start->taps->len; i++) {
+        WireTap *tap = &g_array_index (start->taps, WireTap, i);
+        start->nics[i] = (DomainNic){tap->tap, tap->mtu};
+    }
+    return TRUE;
+}
+
+static void
+undo_wires (Start *start)
+{
+    g_autoptr (GError) error = NULL;
+    if (!remove_wires (start->host, start->spec->application_id, start->spec->member, &error))
+        vdc_log (VDC_LOG_WARNING, "cannot take wires back", "member", start->spec->key, "error",
+                 error->message, NULL);
+}
+
+static void
+fill_domain (Start *start)
+{
+    const Spec *spec = start->spec;
+    const Host *host = start->host;
+
+    start->uuid = domain_uuid (spec->application_id, spec->member);
+    start->name = domain_name (spec->application_id, spec->member);
+    start->channel = host_channel_socket (host, spec->application_id, spec->member);
+    start->console = host_console_socket (host, spec->application_id, spec->member);
+    start->console_log = host_console_path (host, spec->application, spec->member);
+    start->group = host_cgroup_name (spec->application_id, spec->member);
+    start->domain = (Domain){
+        .spec = spec,
+        .uuid = start->uuid,
+        .name = start->name,
+        .accel = host->accel,
+        .root = start->root,
+        .root_base = start->base,
+        .kernel = start->kernel,
+        .initrd = start->initrd,
+        .channel = start->channel,
+        .console = start->console,
+        .console_log = start->console_log,
+        .volumes = start->volumes,
+        .nics = start->nics,
+    };
+}
+
+static gboolean
+do_domain (Start *start, GError **error)
+{
+    Hypervisor *hypervisor = start->host->hypervisor;
+
+    fill_domain (start);
+    if (strlen (start->channel) >= sizeof ((struct sockaddr_un *)0)->sun_path) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID,
+                     "the state folder's path is too long for a socket: %s", start->channel);
+        return FALSE;
+    }
+    /* What an attempt before us left, whose result nobody knew. */
+    if (!hypervisor->ops->destroy (hypervisor, start->uuid, error))
+        return FALSE;
+    unlink (start->channel);
+    unlink (start->console);
+    return hypervisor->ops->start (hypervisor, &start->domain, &start->pid, error);
+}
+
+static void
+undo_domain (Start *start)
+{
+    start->host->hypervisor->ops->destroy (start->host->hypervisor, start->uuid, NULL);
+    unlink (start->channel);
+    unlink (start->console);
+}
+
+static gboolean
+limit (const Host *host, const Spec *spec, pid_t pid, GError **error)
+{
+    g_autofree char *group = host_cgroup_name (spec->application_id, spec->member);
+    CgroupLimits limits = {spec->cpu, spec->cpu_cap, spec->memory_bytes};
+    return pid == 0 || cgroup_ensure (host->cgroups, group, &limits, pid, error);
+}
+
+static gboolean
+do_limits (Start *start, GError **error)
+{
+    return limit (start->host, start->spec, start->pid, error);
+}
+
+static void
+undo_limits (Start *start)
+{
+    /* The VM goes first, in undo_domain's stead: a group with a process in it cannot be removed. */
+    undo_domain (start);
+    cgroup_remove (start->host->cgroups, start->group, NULL);
+}
+
+static gboolean
+do_go (Start *start, GError **error)
+{
+    vdc_failpoint ("agent-before-go");
+    return start->host->hypervisor->ops->resume (start->host->hypervisor, start->uuid, error);
+}
+
+static const struct {
+    const char *name;
+    gboolean (*act) (Start *start, GError **error);
+    void (*undo) (Start *start); /* also after a half done act */
+} steps[] = {
+    {"image", do_image, NULL},      {"disk", do_disk, undo_disk},       {"volume", do_volumes, undo_volumes},
+    {"wire", do_wires, undo_wires}, {"domain", do_domain, undo_domain}, {"domain", do_limits, undo_limits},
+    {"domain", do_go, NULL},
+};
+
+static gboolean
+fail (PrepareResult *result, const char *step, GError *error)
+{
+    result->step = step;
+    result->error = error;
+    result->again = error->domain == VDC_ERROR &&
+                    (error->code == VDC_ERROR_UNREACHABLE || error->code == VDC_ERROR_UNKNOWN_RESULT) &&
+                    strcmp (step, "domain") == 0;
+    return FALSE;
+}
+
+static guint
+inner_mtu (const Start *start)
+{
+    return start->taps->len ? g_array_index (start->taps, WireTap, 0).mtu : 0;
+}
+
+gboolean
+prepare_start (const Host *host, const Spec *spec, PrepareResult *result)
+{
+    Start start = {.host = host, .spec = spec};
+    GError *error = NULL;
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS (steps); i++)
+        if (!steps[i].act (&start, &error))
+            break;
+    if (error == NULL) {
+        result->mtu = inner_mtu (&start);
+        result->pid = start.pid;
+    } else {
+        fail (result, steps[i].name, error);
+        for (guint j = i + 1; j-- > 0;)
+            if (steps[j].undo != NULL)
+                steps[j].undo (&start);
+    }
+    start_clear (&start);
+    return error == NULL;
+}
+
+gboolean
+prepare_wires (const Host *host, const Spec *spec, PrepareResult *result)
+{
+    g_autoptr (GArray) taps = NULL;
+    GError *error = NULL;
+
+    if (!ensure_wires (host, spec, &taps, &error))
+        return fail (result, "wire", error);
+    result->mtu = taps->len ? g_array_index (taps, WireTap, 0).mtu : 0;
+    return TRUE;
+}
+
+void
+prepare_limits (const Host *host, const Spec *spec, pid_t pid)
+{
+    g_autoptr (GError) error = NULL;
+    if (!limit (host, spec, pid, &error))
+        vdc_log (VDC_LOG_WARNING, "cannot set limits of a running VM, ignoring", "member", spec->key, "error",
+                 error->message, NULL);
+}
+
+gboolean
+prepare_clean (const Host *host, const char *application, const char *application_id, const char *member,
+               PrepareResult *result)
+{
+    g_autofree char *uuid = domain_uuid (application_id, member);
+    g_autofree char *group = host_cgroup_name (application_id, member);
+    g_autofree char *channel = host_channel_socket (host, application_id, member);
+    g_autofree char *console = host_console_socket (host, application_id, member);
+    g_autofree char *user = g_strconcat (application, "/", member, NULL);
+    GError *error = NULL;
+
+    /* Nothing is given back while a VM may still use it. */
+    if (!host->hypervisor->ops->destroy (host->hypervisor, uuid, &error) ||
+        !cgroup_remove (host->cgroups, group, &error))
+        return fail (result, "domain", error);
+    unlink (channel);
+    unlink (console);
+    if (!remove_wires (host, application_id, member, &error))
+        return fail (result, "wire", error);
+    volume_close_all (host->disks, user);
+    return TRUE;
+}
+
+/* --- remedies
+ * ----------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *step; /* NULL: any */
+    VdcErrorCode code;
+    const char *remedy;
+} remedies[] = {
+    {NULL, VDC_ERROR_FULL,
+     "free space on this server's disk, or remove unused volumes with `vdc volume destroy`, then start "
+     "again"},
+    {"image", VDC_ERROR_NOT_FOUND, "build the class image with `appliances/build`, then start again"},
+    {"volume", VDC_ERROR_CONFLICT, "stop the instance that uses the volume, then start again"},
+    {"volume", VDC_ERROR_NOT_FOUND, "create the volume again or name another one"},
+    {"wire", VDC_ERROR_INVALID,
+     "apply the application's description again; if it stays, report it with this message"},
+    {"domain", VDC_ERROR_NO_CAPACITY, "stop something or give this instance less memory, then start again"},
+    {"domain", VDC_ERROR_UNREACHABLE, "libvirtd does not answer on this server; it is tried again by itself"},
+    {"domain", VDC_ERROR_UNKNOWN_RESULT,
+     "libvirtd does not answer on this server; it is tried again by itself"},
+    {"wire", VDC_ERROR_FAILED, "see `vdc verify`, then start again"},
+    {NULL, VDC_ERROR_FAILED, "see the message and the server's agent log, then start again"},
+};
+
+const char *
+prepare_remedy (const char *step, const GError *error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS (remedies); i++)
+        if (g_error_matches (error, VDC_ERROR, remedies[i].code) &&
+            (remedies[i].step == NULL || strcmp (remedies[i].step, step) == 0))
+            return remedies[i].remedy;
+    return "start again; if it stays, report it with this message";
+}
