@@ -1,4 +1,5 @@
 """The lamp as its visitors and its operator see it: pages, rows, stop and start, more and fewer members."""
+import guestbook
 import labfixture
 import lamp
 import vdc
@@ -7,8 +8,8 @@ import vdc
 class Lamp(lamp.LampTest):
     def test_pages_of_both_members_row_and_file(self):
         """main-H1: both members answer, a row is written and read back, a file comes from the NAS."""
-        self.assertEqual(lamp.members_seen(self.url), {'web.1', 'web.2'})
-        number = lamp.write_row(self.url, 'Zoë "><script>', 'first & <b>second</b> 漢字')
+        self.assertEqual(guestbook.members(self.url), {'web.1', 'web.2'})
+        number = guestbook.write(self.url, 'first & <b>second</b> 漢字', name='Zoë "><script>')
         row = lamp.rows(self.url)[number]
         self.assertEqual((row['name'], row['message']), ('Zoë "><script>', 'first & <b>second</b> 漢字'))
         status, headers, text = vdc.http_get(self.url + 'logo.svg')
@@ -18,14 +19,14 @@ class Lamp(lamp.LampTest):
 
     def test_rows_survive_stop_and_start(self):
         """main-H1"""
-        number = lamp.write_row(self.url, 'before', 'the stop')
+        number = guestbook.write(self.url, 'the stop', name='before')
         self.client.act('lamp', 'stop')
         self.client.wait_application('lamp', 'stopped', 180)
         self.client.act('lamp', 'start')
         self.client.wait_application('lamp', 'running', lamp.START_LIMIT_S)
         self.page(self.url)
         self.assertEqual(lamp.rows(self.url)[number]['name'], 'before')
-        self.assertEqual(lamp.members_seen(self.url), {'web.1', 'web.2'})
+        self.assertEqual(guestbook.members(self.url), {'web.1', 'web.2'})
 
     def test_scale_under_load(self):
         """main-H5: four members, then two, and every answer of ten connections is a 200."""
@@ -40,7 +41,7 @@ class Lamp(lamp.LampTest):
             enough = load.count_of(50)
             self.client.wait('more answers', lambda: load.answers >= enough or load.bad, 60)
         self.assertEqual(load.bad, [], f'of {load.answers} answers')
-        self.assertEqual(lamp.members_seen(self.url), {'web.1', 'web.2'})
+        self.assertEqual(guestbook.members(self.url), {'web.1', 'web.2'})
         names = {i['name'] for i in self.client.items('applications/lamp/instances')}
         self.assertFalse({'web.3', 'web.4'} & names)
         self.assert_drained_first(last_seq)
@@ -61,14 +62,14 @@ class LampWebx(labfixture.LabTest):
         application = lamp.start(self.lab, 'lamp-webx', 'catalog/lamp-webx')
         url = application['urls'][0]
         self.page(url)
-        seen = lamp.members_seen(url)
+        seen = guestbook.members(url)
         self.assertEqual(len(seen), 2, seen)
-        number = lamp.write_row(url, 'webx', 'assembly')
+        number = guestbook.write(url, 'assembly', name='webx')
         self.assertEqual(lamp.rows(url)[number]['name'], 'webx')
         self.assertEqual(vdc.http_get(url + 'logo.svg')[0], 200)
         self.lab.vdc('app', 'config', 'lamp-webx', 'web.members=3')
         self.client.wait_application('lamp-webx', 'running', lamp.START_LIMIT_S)
-        self.client.wait('three members answer', lambda: len(lamp.members_seen(url)) == 3, 60)
+        self.client.wait('three members answer', lambda: len(guestbook.members(url)) == 3, 60)
         self.lab.vdc('app', 'config', 'lamp-webx', 'web.members=1')
         self.client.wait_application('lamp-webx', 'running', 120)
-        self.assertEqual(len(lamp.members_seen(url)), 1)
+        self.assertEqual(len(guestbook.members(url)), 1)

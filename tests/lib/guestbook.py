@@ -36,27 +36,28 @@ def members(url, requests=20):
     return seen
 
 
-def write(url, message):
-    status, _, text = request(url, '/api/entries', 'POST', {'name': 'check', 'message': message})
+def write(url, message, name='check'):
+    """The entry's number."""
+    status, _, text = request(url, '/api/entries', 'POST', {'name': name, 'message': message})
     if status != 201:
         raise AssertionError(f'entry not written: {status} {text}')
     return json.loads(text)['id']
 
 
 def entries(url):
-    """(member that answered, messages)."""
+    """(member that answered, entries)."""
     status, member, text = request(url, '/api/entries?limit=1000')
     if status != 200:
         raise AssertionError(f'entries not read: {status} {text}')
-    return member, [entry['message'] for entry in json.loads(text)['entries']]
+    return member, json.loads(text)['entries']
 
 
 def read_by_all(url, message, expected_members, requests=40):
     """The entry is seen through every member."""
     seen = set()
     for _ in range(requests):
-        member, messages = entries(url)
-        if message not in messages:
+        member, seen_entries = entries(url)
+        if message not in [entry['message'] for entry in seen_entries]:
             raise AssertionError(f'{member} does not see the entry {message!r}')
         seen.add(member)
         if seen >= expected_members:
