@@ -22,7 +22,6 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get('VDC_CACHE', '/var/cache/vdc')
 UNWIRED = '0.255.255.255'
-CMDLINE_TIME_LIMIT = 300
 WINDOW = 256 * 1024
 PART = 32 * 1024
 
@@ -181,7 +180,8 @@ class Guest:
                 '-append', self.image['cmdline'], '-serial', f'file:{self.work}/console',
                 '-drive', f'file={root},format=qcow2,if=none,id=root,cache=unsafe', '-device', 'virtio-blk-pci,drive=root,serial=root',
                 '-device', 'virtio-serial-pci', '-chardev', f'socket,id=guest,path={self.work}/guest,server=on,wait=off',
-                '-device', 'virtserialport,chardev=guest,name=org.vdc.guest.0', '-device', 'virtio-rng-pci']
+                '-device', 'virtserialport,chardev=guest,name=org.vdc.guest.0', '-device', 'virtio-rng-pci',
+                '-qmp', f'unix:{self.work}/monitor,server=on,wait=off']
         for slot, what in self.volumes.items():
             argv += self.volume_arguments(slot, what)
         for terminal in list(self.terminals) + (['outside'] if self.outside else []):
@@ -193,12 +193,30 @@ class Guest:
         self.connect_channel()
 
     def volume_arguments(self, slot, what):
-        size, seed = what if isinstance(what, tuple) else (what, None)
+        size, seed = (*what, None)[:2] if isinstance(what, tuple) else (what, None)
         path = f'{self.work}/{slot}.raw'
         self.run('truncate', '-s', size, path)
         if seed:
             self.run('mkfs.ext4', '-q', '-F', '-d', seed, path)
-        return ['-drive', f'file={path},format=raw,if=none,id=v{slot},cache=unsafe', '-device', f'virtio-blk-pci,drive=v{slot},serial=vol-{slot}']
+        return ['-drive', f'file={path},format=raw,if=none,id=v{slot},cache=unsafe', '-device', f'virtio-blk-pci,id=disk{slot},drive=v{slot},serial=vol-{slot}']
+
+    def monitor(self, *commands):
+        """QMP commands, each a (name, arguments) pair; returns the answers."""
+        answers = []
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(f'{self.work}/monitor')
+            lines = monitor.makefile('rw')
+            lines.readline()
+            for name, arguments in [('qmp_capabilities', {}), *commands]:
+                lines.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
+                lines.flush()
+                answer = json.loads(lines.readline())
+                while 'event' in answer:
+                    answer = json.loads(lines.readline())
+                if 'error' in answer:
+                    raise GuestError(f'{name}: {answer["error"]}')
+                answers.append(answer['return'])
+        return answers[1:]
 
     def console(self):
         try:
@@ -250,9 +268,10 @@ class Guest:
     def volume_settings(self):
         known = dict(section(self.text, 'volumes'))
         result = []
-        for slot in self.volumes:
-            mount = re.search(r'\bmount:\s*([^,}\s]+)', known[slot])[1]
-            read_only = 'read_only' in known[slot]
+        for slot, what in self.volumes.items():
+            # A slot the class does not have is given with its mount point: (size, seed, mount).
+            mount = what[2] if len(what) == 3 and isinstance(what, tuple) else re.search(r'\bmount:\s*([^,}\s]+)', known[slot])[1]
+            read_only = 'read_only' in known.get(slot, '')
             result.append({'slot': slot, 'serial': f'vol-{slot}', 'mount': mount, 'read_only': read_only, 'filesystem': 'ext4'})
         return result
 
@@ -295,6 +314,7 @@ class Guest:
                 self.greeted = message['nonce'] == self.nonce
                 if self.greeted:
                     self.state, self.configured = message['state'], message['configured']
+                    self.send({'t': 'clock', 'time_ns': time.time_ns()})
                     self.send_settings()
             elif self.greeted:
                 self.take_greeted(kind, message)
@@ -465,7 +485,8 @@ class Guest:
     def boot_again(self):
         """The same disks, after stop or kill."""
         self.state, self.check, self.revision, self.configured = 'absent', None, 0, 0
-        os.unlink(f'{self.work}/guest')
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f'{self.work}/guest')
         root = f'{self.work}/root.qcow2'
         argv = self.machine.args
         assert any(root in word for word in argv)

@@ -505,7 +505,7 @@ thaw (void)
 }
 
 void
-life_set_clock (int64_t time_ns)
+life_set_clock (int64_t time_ns, bool backwards)
 {
     struct timespec now, set = {.tv_sec = time_ns / 1000000000, .tv_nsec = time_ns % 1000000000};
     int64_t difference_ns;
@@ -515,7 +515,7 @@ life_set_clock (int64_t time_ns)
     clock_gettime (CLOCK_REALTIME, &now);
     difference_ns = time_ns - (now.tv_sec * INT64_C (1000000000) + now.tv_nsec);
     /* Less than the channel's own delay is no difference. */
-    if (difference_ns > -20000000 && difference_ns < 20000000)
+    if (difference_ns < 20000000 && (!backwards || difference_ns > -20000000))
         return;
     if (clock_settime (CLOCK_REALTIME, &set) < 0)
         guest_log ("cannot set the clock: %s", strerror (errno));
@@ -535,7 +535,7 @@ life_message (const json_t *message)
     else if (strcmp (type, "thaw") == 0)
         thaw ();
     else if (strcmp (type, "clock") == 0)
-        life_set_clock (json_int_of (message, "time_ns", 0));
+        life_set_clock (json_int_of (message, "time_ns", 0), true);
     else if (strcmp (type, "ping") == 0)
         channel_send (json_pack ("{ss}", "t", "pong"));
     else

@@ -31,4 +31,5 @@ bool life_message (const json_t *message);
 const char *life_notify (const json_t *message, bool privileged);
 /* Environment for commands, owned here, valid until the next settings. */
 char **life_environment (void);
-void life_set_clock (int64_t time_ns);
+/* A welcome may have waited in the channel while we booted: its time only sets forwards. */
+void life_set_clock (int64_t time_ns, bool backwards);

@@ -24,7 +24,7 @@ on_message (const json_t *message)
 static void
 on_welcome (const char *nonce, int64_t time_ns)
 {
-    life_set_clock (time_ns);
+    life_set_clock (time_ns, false);
     channel_send_now (life_hello (nonce));
     life_resend ();
 }
