@@ -43,6 +43,8 @@ wire_link_open (GError **error)
     int on = 1;
     setsockopt (fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
     setsockopt (fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+    struct timeval patience = {.tv_sec = 30};
+    setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     WireLink *link = g_new0 (WireLink, 1);
     link->fd = fd;
     return link;
@@ -142,7 +144,8 @@ static int
 talk (WireLink *link, Request *request, Answer answer, gpointer data)
 {
     request->header.nlmsg_seq = ++link->sequence;
-    if (!(request->header.nlmsg_flags & NLM_F_DUMP))
+    /* The flag is two bits, each of which means something else in a request that makes a thing. */
+    if ((request->header.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
         request->header.nlmsg_flags |= NLM_F_ACK;
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     if (sendto (link->fd, request->bytes, request->header.nlmsg_len, 0, (struct sockaddr *)&kernel,
@@ -325,7 +328,7 @@ link_make_bridge (WireLink *link, const char *name, GError **error)
     request_add (&request, IFLA_INFO_KIND, "bridge", 6);
     struct rtattr *options = request_open (&request, IFLA_INFO_DATA);
     request_add_u32 (&request, IFLA_BR_STP_STATE, 0);
-    request_add_u8 (&request, IFLA_BR_VLAN_FILTERING, 0);
+    /* VLAN filtering is off by default, and naming it fails on kernels built without. */
     request_add_u8 (&request, IFLA_BR_MCAST_SNOOPING, 0);
     request_close (&request, options);
     request_close (&request, info);
