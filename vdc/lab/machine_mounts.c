@@ -84,7 +84,7 @@ shadow (const char *parent, GError **error)
 static gboolean
 make_target (const char *target, GError **error)
 {
-    if (g_file_test (target, G_FILE_TEST_IS_DIR))
+    if (g_file_test (target, G_FILE_TEST_EXISTS))
         return TRUE;
     if (g_str_has_prefix (target, "/run/"))
         return file_make_folder (target, 0700, error);

@@ -1,5 +1,7 @@
 #include "vdc/lab/server.h"
 
+#include <string.h>
+
 static json_t *
 machine (const LabPaths *paths, const char *name)
 {
@@ -73,6 +75,12 @@ add_libvirt (json_t *settings, const LabPaths *paths)
             g_build_filename (paths->folder, LAB_SERVER, "libvirt", private_folders[i].folder, NULL);
         add_mount (settings, source, private_folders[i].target, FALSE);
     }
+    static const char *const accounts[] = {"passwd", "group"};
+    for (guint i = 0; i < G_N_ELEMENTS (accounts); i++) {
+        g_autofree char *source = g_build_filename (paths->folder, LAB_SERVER, "libvirt", accounts[i], NULL);
+        g_autofree char *target = g_build_filename ("/etc", accounts[i], NULL);
+        add_mount (settings, source, target, TRUE);
+    }
     add_daemon (settings, "libvirtd", argv);
 }
 
@@ -99,6 +107,17 @@ lab_server_settings (const LabPaths *paths, const LabPrograms *programs, char **
         json_array_append_new (json_object_get (result, "cgroups"),
                                json_pack ("{s:s, s:s}", "source", pair[0], "target", pair[1]));
     return result;
+}
+
+char *
+lab_accounts (const char *accounts, gboolean are_groups)
+{
+    static const char name[] = "libvirt-qemu:";
+    g_autofree char *inside = g_strconcat ("\n", name, NULL);
+    if (g_str_has_prefix (accounts, name) || strstr (accounts, inside) != NULL)
+        return g_strdup (accounts);
+    return g_strconcat (accounts, g_str_has_suffix (accounts, "\n") ? "" : "\n", name,
+                        are_groups ? "x:64055:\n" : "x:64055:64055::/nonexistent:/usr/sbin/nologin\n", NULL);
 }
 
 char *

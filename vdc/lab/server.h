@@ -31,6 +31,13 @@ json_t *lab_controller_settings (const LabPaths *paths, const LabSettings *setti
 json_t *lab_server_settings (const LabPaths *paths, const LabPrograms *programs, char **cgroups,
                              const char *boot_id);
 
+/*
+ * @accounts is the text of /etc/passwd or /etc/group. The same with the account that libvirtd was compiled to
+ * need, even when it is told to use another: without Debian's service package the host has none. Caller
+ * frees.
+ */
+char *lab_accounts (const char *accounts, gboolean are_groups);
+
 /* The text of libvirt's two settings files; caller frees. */
 char *lab_qemu_conf (void);
 char *lab_libvirtd_conf (const LabSettings *settings);

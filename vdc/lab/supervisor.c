@@ -209,6 +209,17 @@ write_file (const char *folder, const char *name, const char *text, int mode, GE
 }
 
 static gboolean
+write_accounts (const char *folder, const char *name, GError **error)
+{
+    g_autofree char *path = g_build_filename ("/etc", name, NULL);
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents (path, &text, NULL, error))
+        return FALSE;
+    g_autofree char *more = lab_accounts (text, g_str_equal (name, "group"));
+    return write_file (folder, name, more, 0644, error);
+}
+
+static gboolean
 prepare_server_folders (Supervisor *self, GError **error)
 {
     static const char *const folders[] = {"agent/pki", "libvirt/etc", "libvirt/lib", "libvirt/cache",
@@ -219,11 +230,13 @@ prepare_server_folders (Supervisor *self, GError **error)
         if (!file_make_folder (folder, 0700, error))
             return FALSE;
     }
-    g_autofree char *etc = g_build_filename (base, "libvirt", "etc", NULL);
+    g_autofree char *libvirt = g_build_filename (base, "libvirt", NULL);
+    g_autofree char *etc = g_build_filename (libvirt, "etc", NULL);
     g_autofree char *qemu = lab_qemu_conf ();
     g_autofree char *libvirtd = lab_libvirtd_conf (self->settings);
     return write_file (etc, "qemu.conf", qemu, 0600, error) &&
-           write_file (etc, "libvirtd.conf", libvirtd, 0600, error);
+           write_file (etc, "libvirtd.conf", libvirtd, 0600, error) &&
+           write_accounts (libvirt, "passwd", error) && write_accounts (libvirt, "group", error);
 }
 
 static gboolean
