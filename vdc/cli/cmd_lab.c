@@ -38,17 +38,17 @@ typedef struct {
     char *name, *publish, **words;
     int servers, api_port;
     gboolean now, purge, json;
-} Options;
+} LabOptions;
 
 static void
-options_clear (Options *options)
+lab_options_clear (LabOptions *options)
 {
     g_free (options->name);
     g_free (options->publish);
     g_strfreev (options->words);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LabOptions, lab_options_clear)
 
 static int
 fail (const GError *error)
@@ -65,7 +65,7 @@ fail_usage (const char *message)
 }
 
 static gboolean
-parse (int argc, char **argv, Options *options, GError **error)
+parse (int argc, char **argv, LabOptions *options, GError **error)
 {
     const GOptionEntry entries[] = {
         {"name", 'n', 0, G_OPTION_ARG_STRING, &options->name, NULL, NULL},
@@ -96,7 +96,7 @@ read_port (const char *text, const char *end_at, guint16 *port)
 }
 
 static gboolean
-wanted_settings (const Options *options, LabSettings *wanted)
+wanted_settings (const LabOptions *options, LabSettings *wanted)
 {
     if (options->api_port < 0 || options->api_port > 65535)
         return FALSE;
@@ -159,7 +159,7 @@ print_result (json_t *result, gboolean as_json, const GError *error)
 }
 
 static int
-up (const LabPaths *paths, const Options *options)
+up (const LabPaths *paths, const LabOptions *options)
 {
     g_autoptr (GError) error = NULL;
     LabSettings wanted = {0, 0, 0, NULL};
@@ -172,7 +172,7 @@ up (const LabPaths *paths, const Options *options)
 }
 
 static int
-status (const LabPaths *paths, const Options *options)
+status (const LabPaths *paths, const LabOptions *options)
 {
     g_autoptr (GError) error = NULL;
     json_t *result = lab_status (paths, &error);
@@ -180,7 +180,7 @@ status (const LabPaths *paths, const Options *options)
 }
 
 static int
-down (const LabPaths *paths, const Options *options)
+down (const LabPaths *paths, const LabOptions *options)
 {
     g_autoptr (GError) error = NULL;
     if (!lab_down (paths, options->now, options->purge, show_progress, NULL, &error))
@@ -198,7 +198,7 @@ power (const LabPaths *paths, const char *server, gboolean on)
 }
 
 static int
-run (const LabPaths *paths, const Options *options)
+run (const LabPaths *paths, const LabOptions *options)
 {
     const char *verb = options->words[0];
     if (strcmp (verb, "up") == 0)
@@ -215,7 +215,7 @@ run (const LabPaths *paths, const Options *options)
 int
 cmd_lab (int argc, char **argv)
 {
-    g_auto (Options) options = {.servers = 1};
+    g_auto (LabOptions) options = {.servers = 1};
     g_autoptr (GError) error = NULL;
     for (int i = 1; i < argc; i++)
         if (strcmp (argv[i], "--help") == 0 || strcmp (argv[i], "-h") == 0) {
