@@ -292,7 +292,7 @@ check_assembly_keys (const Check *check, const Instance *instance, const char *p
 static void
 adopt (const Check *check, const Problems *inner, const Assembly *assembly, const char *path)
 {
-    for (guint i = 0; i < MIN (problems_count (inner), PROBLEMS_LIMIT); i++) {
+    for (guint i = 0; i < problems_kept (inner); i++) {
         const Problem *problem = problems_get (inner, i);
         problems_add (check->problems, problem->code, path, problem->nearest, "in assembly %s: %s%s%s",
                       assembly->boundary.name, problem->path, problem->path[0] ? ": " : "", problem->message);

@@ -380,10 +380,30 @@ document_position (const Document *document, const char *path, guint *line, guin
     }
 }
 
+/*
+ * What the reader refused stands as null in the document; that null then has the wrong type, which would be a
+ * second problem of the same place and help nobody.
+ */
+static void
+drop_consequences (Problems *problems)
+{
+    g_autoptr (GHashTable) refused = g_hash_table_new (g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < problems_kept (problems); i++)
+        if (problems_get (problems, i)->line != 0)
+            g_hash_table_add (refused, problems_get (problems, i)->path);
+    for (guint i = problems_kept (problems); i > 0; i--) {
+        const Problem *problem = problems_get (problems, i - 1);
+        if (problem->line == 0 && problem->path[0] != '\0' && g_hash_table_contains (refused, problem->path))
+            problems_remove (problems, i - 1);
+    }
+}
+
 void
 document_locate (const Document *document, Problems *problems)
 {
-    for (guint i = 0; i < MIN (problems_count (problems), PROBLEMS_LIMIT); i++) {
+    drop_consequences (problems);
+    for (guint i = 0; i < problems_kept (problems); i++) {
         Problem *problem = problems_get (problems, i);
         if (problem->line == 0)
             document_position (document, problem->path, &problem->line, &problem->column);

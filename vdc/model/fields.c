@@ -24,7 +24,8 @@ field_check_keys (json_t *object, const char *path, Problems *problems, ...)
             continue;
         g_autofree char *place = path_key (path, key);
         g_autofree char *quoted = problem_quote (key);
-        problems_add (problems, "unknown_key", place, nearest_word (key, words), "unknown key %s", quoted);
+        problems_add (problems, "unknown_key", place, nearest_word (key, words), "unknown key %s%s", quoted,
+                      json_is_null (value) ? ": a text that holds a comma must be quoted inside { }" : "");
     }
 }
 

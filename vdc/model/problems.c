@@ -84,6 +84,18 @@ problems_count (const Problems *problems)
     return problems->list->len + problems->dropped;
 }
 
+guint
+problems_kept (const Problems *problems)
+{
+    return problems->list->len;
+}
+
+void
+problems_remove (Problems *problems, guint index)
+{
+    g_ptr_array_remove_index (problems->list, index);
+}
+
 Problem *
 problems_get (const Problems *problems, guint index)
 {

@@ -36,8 +36,11 @@ void problems_add_at (Problems *problems, const char *code, const char *path, gu
                       const char *format, ...) G_GNUC_PRINTF (6, 7);
 
 guint problems_count (const Problems *problems);
-/* Borrowed. @index < problems_count and < PROBLEMS_LIMIT. */
+/* Those that are kept: at most PROBLEMS_LIMIT. */
+guint problems_kept (const Problems *problems);
+/* Borrowed. @index < problems_kept. */
 Problem *problems_get (const Problems *problems, guint index);
+void problems_remove (Problems *problems, guint index);
 /* TRUE when one of the problems has @code. */
 gboolean problems_has (const Problems *problems, const char *code);
 /* By line, then column, problems without a line last; equal ones keep their order. */

@@ -455,9 +455,13 @@ open_wire (Opening *opening, const Scope *scope, const Wire *wire)
 
 /* -- volumes of the whole -- */
 
+/* Once for all members of a group: @reported holds what was said. */
 static void
-report_shared (Opening *opening, const Member *first, const Member *second, const MemberVolume *volume)
+report_shared (Opening *opening, GHashTable *reported, const Member *first, const Member *second,
+               const MemberVolume *volume)
 {
+    if (!g_hash_table_add (reported, g_strdup_printf ("%s %s", volume->volume, second->group)))
+        return;
     g_auto (GStrv) parts = g_strsplit (second->group, ".", 2);
     gboolean same_group = strcmp (first->group, second->group) == 0;
     g_autofree char *place = g_strdup_printf ("instances.%s.volumes", parts[0]);
@@ -473,6 +477,7 @@ check_sharing (Opening *opening)
 {
     g_autoptr (GHashTable) users = g_hash_table_new (g_str_hash, g_str_equal);
     g_autoptr (GHashTable) written = g_hash_table_new (g_str_hash, g_str_equal);
+    g_autoptr (GHashTable) reported = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
     for (guint i = 0; i < opening->topology->members->len; i++) {
         const Member *member = g_ptr_array_index (opening->topology->members, i);
@@ -480,7 +485,7 @@ check_sharing (Opening *opening)
             const MemberVolume *volume = g_ptr_array_index (member->volumes, j);
             const Member *first = g_hash_table_lookup (users, volume->volume);
             if (first != NULL && (!volume->read_only || g_hash_table_contains (written, volume->volume)))
-                report_shared (opening, first, member, volume);
+                report_shared (opening, reported, first, member, volume);
             if (!volume->read_only)
                 g_hash_table_add (written, volume->volume);
             if (first == NULL)
