@@ -28,7 +28,8 @@ class Lab:
     def __init__(self, name):
         self.name = name
         self.folder = tempfile.mkdtemp(prefix=f'vdc-{name}-', dir='/var/tmp')
-        self.env = dict(os.environ, VDC_LAB_DIR=self.folder)
+        # Nothing of the user's own settings: XDG_CONFIG_HOME is where they would be.
+        self.env = dict(os.environ, VDC_LAB_DIR=self.folder, XDG_CONFIG_HOME=self.folder)
         for variable in ('VDC_URL', 'VDC_TOKEN', 'VDC_CA'):
             self.env.pop(variable, None)
         self.client = None

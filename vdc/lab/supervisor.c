@@ -633,5 +633,5 @@ gboolean
 supervisor_sweep (const LabPaths *paths, GError **error)
 {
     return wait_for_machines (paths, error) && cgroups_remove (paths->key, error) &&
-           file_remove_tree (paths->run, error);
+           file_remove_tree (paths->run, error) && file_remove_tree (paths->client, error);
 }
