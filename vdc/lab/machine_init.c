@@ -98,7 +98,7 @@ daemon_start (Daemon *daemon)
 }
 
 static void
-daemon_ended (Daemon *daemon, int status)
+daemon_ended (Daemon *daemon, int status, gboolean stopping)
 {
     gint64 now = g_get_monotonic_time ();
     g_autofree char *how = WIFSIGNALED (status) ? g_strdup_printf ("signal %d", WTERMSIG (status))
@@ -108,7 +108,9 @@ daemon_ended (Daemon *daemon, int status)
     daemon->delay_us =
         was_quiet || daemon->delay_us == 0 ? DELAY_FIRST_US : MIN (daemon->delay_us * 2, DELAY_MOST_US);
     daemon->start_at_us = now + daemon->delay_us;
-    vdc_log (VDC_LOG_WARNING, "daemon ended, starting it again", "daemon", daemon->name, "how", how, NULL);
+    vdc_log (stopping ? VDC_LOG_INFO : VDC_LOG_WARNING,
+             stopping ? "daemon ended" : "daemon ended, starting it again", "daemon", daemon->name, "how",
+             how, NULL);
 }
 
 static void
@@ -132,7 +134,7 @@ reap (Init *init)
     while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
         for (guint i = 0; i < init->n_daemons; i++)
             if (init->daemons[i].pid == pid)
-                daemon_ended (&init->daemons[i], status);
+                daemon_ended (&init->daemons[i], status, init->stop_by_us != 0);
 }
 
 static void
@@ -224,6 +226,19 @@ init_prepare (Init *init, const json_t *settings)
         g_setenv (name, json_string_value (value), TRUE);
 }
 
+static void
+init_clear (Init *init)
+{
+    for (guint i = 0; i < init->n_daemons; i++) {
+        g_strfreev (init->daemons[i].argv);
+        daemon_log_free (init->daemons[i].log);
+        if (init->daemons[i].output >= 0)
+            close (init->daemons[i].output);
+    }
+    g_free (init->daemons);
+    close (init->signals);
+}
+
 static int
 open_signals (void)
 {
@@ -257,9 +272,11 @@ machine_init_main (const char *settings_file)
     init_prepare (&init, settings);
     if (!machine_mounts_make (settings, &error)) {
         vdc_log (VDC_LOG_ERROR, "machine not started", "machine", name, "reason", error->message, NULL);
+        init_clear (&init);
         return 1;
     }
     while (turn (&init))
         ;
+    init_clear (&init);
     return 0;
 }

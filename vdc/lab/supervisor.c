@@ -52,7 +52,8 @@ typedef struct {
     gboolean server_wanted;       /* FALSE after "lab kill" */
     gboolean registering;
     guint restart, stop_limit;
-    GPtrArray *waiting; /* ControlReply of "down" and "start" */
+    GPtrArray *waiting;      /* ControlReply of "down" */
+    GPtrArray *waiting_kill; /* of "kill": answered when the server is off */
 } Supervisor;
 
 static void start_machines (Supervisor *self);
@@ -147,14 +148,24 @@ on_restart (gpointer user_data)
 }
 
 static void
+answer_all (GPtrArray *replies)
+{
+    for (guint i = 0; i < replies->len; i++)
+        control_done (replies->pdata[i], json_object ());
+    g_ptr_array_set_size (replies, 0);
+}
+
+static void
 on_machine_ended (Machine *machine, gpointer user_data)
 {
     Supervisor *self = user_data;
     vdc_log (VDC_LOG_INFO, "machine is off", "machine", machine_name (machine), NULL);
-    if (machine == self->server)
+    if (machine == self->server) {
         self->server = NULL;
-    else
+        answer_all (self->waiting_kill);
+    } else {
         self->controller = NULL;
+    }
     machine_free (machine);
     if (self->phase == STOPPING_MACHINES)
         maybe_finished (self);
@@ -451,10 +462,13 @@ server_power (Supervisor *self, ControlReply *reply, const json_t *request, gboo
         return;
     }
     self->server_wanted = on;
+    if (!on && self->server != NULL) {
+        g_ptr_array_add (self->waiting_kill, reply);
+        machine_kill (self->server);
+        return;
+    }
     if (on)
         start_machines (self);
-    else if (self->server != NULL)
-        machine_kill (self->server);
     control_done (reply, json_object ());
 }
 
@@ -566,8 +580,7 @@ finish (Supervisor *self)
     g_autoptr (GError) error = NULL;
     if (!supervisor_sweep (self->paths, &error))
         vdc_log (VDC_LOG_ERROR, "not everything was removed", "reason", error->message, NULL);
-    for (guint i = 0; i < self->waiting->len; i++)
-        control_done (self->waiting->pdata[i], json_object ());
+    answer_all (self->waiting);
     control_free (self->control);
     link_free (self->link);
     published_free (self->published);
@@ -575,6 +588,7 @@ finish (Supervisor *self)
     fabric_free (self->fabric);
     lab_settings_free (self->settings);
     g_ptr_array_free (self->waiting, TRUE);
+    g_ptr_array_free (self->waiting_kill, TRUE);
     g_free (self->controller_program);
     g_free (self->agent_program);
     g_free (self->root);
@@ -591,6 +605,7 @@ supervisor_run (const LabPaths *paths, const LabSettings *wanted, int ready_fd)
     g_autoptr (GError) error = NULL;
     self.loop = g_main_loop_new (NULL, FALSE);
     self.waiting = g_ptr_array_new ();
+    self.waiting_kill = g_ptr_array_new ();
     if (!take_lock (&self, &error)) {
         tell_starter (&self, control_line_error (error));
         return vdc_error_exit_code (error);

@@ -16,6 +16,7 @@
  */
 int supervisor_run (const LabPaths *paths, const LabSettings *wanted, int ready_fd);
 
-/* Remove what a supervisor that was killed could not: control groups, the folders run/ and client/. The lab must not run.
+/* Remove what a supervisor that was killed could not: control groups, the folders run/ and client/. The lab
+ * must not run.
  */
 gboolean supervisor_sweep (const LabPaths *paths, GError **error);
