@@ -278,7 +278,7 @@ class Guest:
     # --- channel ---------------------------------------------------------------------------------------------------
 
     def connect_channel(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
                 self.channel = socket.socket(socket.AF_UNIX)

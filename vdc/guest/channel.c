@@ -17,6 +17,7 @@ static const ChannelHandler *handler;
 static json_t *(*make_hello) (void);
 static int port = -1;
 static bool welcomed;
+static char *current_nonce;
 static bool at_end; /* the agent is not connected */
 static bool was_full;
 static LineReader reader;
@@ -79,6 +80,21 @@ channel_send_now (json_t *message)
     queue (message);
 }
 
+/* The same nonce again is the same agent, which had our hello of null on its way when it asked: nothing is
+ * void. */
+static void
+take_welcome (const json_t *message)
+{
+    const char *nonce = json_text_of (message, "nonce", "");
+
+    if (welcomed && strcmp (nonce, current_nonce) != 0)
+        handler->lost ();
+    welcomed = true;
+    free (current_nonce);
+    current_nonce = util_dup (nonce);
+    handler->welcome (nonce, json_int_of (message, "time_ns", 0));
+}
+
 static void
 on_line (const char *text, size_t length, void *context)
 {
@@ -89,10 +105,7 @@ on_line (const char *text, size_t length, void *context)
     if (!message)
         return;
     if (strcmp (message_type (message), "welcome") == 0) {
-        if (welcomed)
-            handler->lost ();
-        welcomed = true;
-        handler->welcome (json_text_of (message, "nonce", ""), json_int_of (message, "time_ns", 0));
+        take_welcome (message);
     } else if (welcomed) {
         handler->message (message);
     }

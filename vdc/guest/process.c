@@ -12,6 +12,8 @@
 
 #define TAIL_LIMIT 1500
 
+const char *process_output_folder = "/run/vdc";
+
 struct Process {
     pid_t pid;
     char *name;
@@ -118,7 +120,7 @@ process_new (const char *name, int limit_ms, ProcessDone done, void *context)
     Process *process = util_alloc (sizeof *process);
 
     process->name = util_dup (name);
-    process->output = util_printf ("/run/vdc/%s.output", name);
+    process->output = util_printf ("%s/%s.output", process_output_folder, name);
     process->limit_ms = limit_ms;
     process->done = done;
     process->context = context;

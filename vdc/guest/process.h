@@ -9,6 +9,9 @@
 
 typedef struct Process Process;
 
+/* "/run/vdc"; tests have their own. */
+extern const char *process_output_folder;
+
 /* @text: the last lines of output, one line, never NULL. @ok: exit code 0 within the time limit. */
 typedef void (*ProcessDone) (bool ok, const char *text, void *context);
 
