@@ -1,0 +1,203 @@
+#include "vdc/cli/commands.h"
+
+#include <string.h>
+
+static const Option show_options[] = {
+    {"description", 0, NULL, "the description: YAML, or JSON with --json"},
+    {NULL},
+};
+static const Option create_options[] = {
+    {"from", 0, "TEMPLATE", "take the description from the catalog: catalog/lamp"},
+    {"set", 0, "NAME=VALUE", "a property of the application (again for more)", TRUE},
+    {NULL},
+};
+static const Option apply_options[] = {
+    {"confirm", 0, NULL, "go on although a warning asks to be confirmed"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL},
+};
+static const Option start_options[] = {
+    {"debug", 0, NULL, "when it fails, leave what is up for inspection"},
+    {"continue", 0, NULL, "go on with a start that failed"},
+    {"dry-run", 'n', NULL, "show the steps, do nothing"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL},
+};
+static const Option action_options[] = {
+    {"dry-run", 'n', NULL, "show the steps, do nothing"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL}};
+static const Option wait_options[] = {
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"}, {NULL}};
+static const Option destroy_options[] = {
+    {"yes", 'y', NULL, "do not ask"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL}};
+static const Option logs_options[] = {
+    {"instance", 'i', "NAME", "only this instance or member"},
+    {"tail", 't', "N", "this many lines, 200 unless given"},
+    {NULL},
+};
+static const Option restart_options[] = {
+    {"kill", 0, NULL, "power the VM off hard instead of stopping it"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL},
+};
+static const Option exec_options[] = {
+    {"no-stdin", 'n', NULL, "give the command an empty input"},
+    {NULL},
+};
+static const Option console_options[] = {
+    {"follow", 'f', NULL, "print what comes, without typing"},
+    {"tail", 't', "BYTES", "scrollback to print first, 65536 unless given"},
+    {NULL},
+};
+static const Option volume_options[] = {
+    {"size", 's', "SIZE", "512M, 2G, 1T"},
+    {NULL},
+};
+static const Option events_options[] = {
+    {"follow", 'f', NULL, "go on with what comes"},
+    {"after", 'a', "N", "only events with a greater number"},
+    {NULL},
+};
+
+const Command commands[] = {
+    {"app list", "", "All applications and their states", NULL, "vdc app list\nvdc app list --json", NULL, 0,
+     0, FALSE, cmd_app_list},
+    {"app show", "APP", "One application with its members, or its description",
+     "--description prints the description as it would be applied; operations such as scale are in it.",
+     "vdc app show shop\nvdc app show shop --description > shop.yaml", show_options, 1, 1, FALSE,
+     cmd_app_show},
+    {"app create", "APP [FILE]", "Make an application from a template or a description",
+     "Nothing is started. All problems of a description are reported at once, with file and line.",
+     "vdc app create shop --from catalog/lamp\nvdc app create shop --from catalog/lamp --set "
+     "public_port=8080\n"
+     "vdc app create shop shop.yaml",
+     create_options, 1, 2, FALSE, cmd_app_create},
+    {"app plan", "APP [FILE]", "What an apply would do, step by step",
+     "With FILE: from what runs to that description. Without: the pending changes.",
+     "vdc app plan shop shop.yaml", NULL, 1, 2, FALSE, cmd_app_plan},
+    {"app apply", "APP [FILE]", "Make a description the one that runs",
+     "Applied as a whole or not at all. A volume that is no longer named is detached and kept.",
+     "vdc app apply shop shop.yaml\nvdc app show shop --description | sed s/256/512/ | vdc app apply shop -",
+     apply_options, 1, 2, FALSE, cmd_app_apply},
+    {"app start", "APP", "Start it and wait until it serves", NULL,
+     "vdc app start shop\nvdc app start shop --dry-run\nvdc app start shop --no-wait", start_options, 1, 1,
+     FALSE, cmd_app_start},
+    {"app stop", "APP", "Stop it, clients before those that serve them", NULL, "vdc app stop shop",
+     action_options, 1, 1, FALSE, cmd_app_stop},
+    {"app restart", "APP", "Stop and start all instances", NULL, "vdc app restart shop", action_options, 1, 1,
+     FALSE, cmd_app_restart},
+    {"app scale", "APP INSTANCE=N", "Change the number of members of tiers",
+     "Members that go are drained first: what they serve just now is finished.", "vdc app scale shop web=4",
+     action_options, 2, 64, FALSE, cmd_app_scale},
+    {"app config", "APP [NAME=VALUE]", "Show or change settings while it runs",
+     "NAME is a property of the application, or INSTANCE.PROPERTY. Numbers and true/false are taken as such; "
+     "write "
+     "'NAME=\"12\"' for a text.",
+     "vdc app config shop\nvdc app config shop web.max_conn=512", action_options, 1, 64, FALSE,
+     cmd_app_config},
+    {"app clean", "APP", "Make the root disks of all its appliances anew",
+     "Application volumes keep their data. The application must be stopped.", "vdc app clean shop",
+     action_options, 1, 1, FALSE, cmd_app_clean},
+    {"app destroy", "APP", "Remove a stopped application",
+     "Asks for its name, unless --yes. Its volumes are kept.",
+     "vdc app destroy shop\nvdc app destroy shop --yes", destroy_options, 1, 1, FALSE, cmd_app_destroy},
+    {"app logs", "APP", "Log lines and alerts of its appliances", NULL,
+     "vdc app logs shop\nvdc app logs shop -i web.1", logs_options, 1, 1, FALSE, cmd_app_logs},
+
+    {"instance list", "APP", "The members of an application", NULL, "vdc instance list shop", NULL, 1, 1,
+     FALSE, cmd_instance_list},
+    {"instance show", "APP:INSTANCE", "One member, or all of a tier", NULL,
+     "vdc instance show shop:db\nvdc instance show shop:web.1", NULL, 1, 1, FALSE, cmd_instance_show},
+    {"instance start", "APP:INSTANCE", "Start a member or a tier", NULL, "vdc instance start shop:web.1",
+     wait_options, 1, 1, FALSE, cmd_instance_start},
+    {"instance stop", "APP:INSTANCE", "Stop a member or a tier", NULL, "vdc instance stop shop:web.1",
+     wait_options, 1, 1, FALSE, cmd_instance_stop},
+    {"instance restart", "APP:INSTANCE", "Restart a member or a tier", NULL,
+     "vdc instance restart shop:web.1\nvdc instance restart shop:web.1 --kill", restart_options, 1, 1, FALSE,
+     cmd_instance_restart},
+
+    {"exec", "APP:INSTANCE -- COMMAND", "Run a command inside an appliance",
+     "Input, output and exit code pass through. No shell is between: for one, say sh -c '…'.",
+     "vdc exec shop:web.1 -- hostname\nvdc exec shop:db -- sh -c 'df -h | tail -1'\n"
+     "tar c site | vdc exec shop:nas -- tar x -C /mnt/data",
+     exec_options, 2, 4096, TRUE, cmd_exec},
+    {"cp", "FROM TO", "Copy a file into or out of an appliance",
+     "One side is APP:INSTANCE:/PATH. - is standard input or output.",
+     "vdc cp probe shop:web.1:/tmp/probe\nvdc cp shop:web.1:/var/log/messages -", NULL, 2, 2, FALSE, cmd_cp},
+    {"console", "APP:INSTANCE", "The serial console of an appliance",
+     "On a terminal: prints the scrollback, then is interactive; Ctrl-] leaves. Else prints the scrollback.",
+     "vdc console shop:web.1\nvdc console shop:web.1 --follow | grep -i error", console_options, 1, 1, FALSE,
+     cmd_console},
+
+    {"class list", "", "Appliance classes", NULL, "vdc class list", NULL, 0, 0, FALSE, cmd_class_list},
+    {"class show", "CLASS", "Terminals, properties, volumes and resources of a class", NULL,
+     "vdc class show WEB", NULL, 1, 1, FALSE, cmd_class_show},
+    {"catalog list", "", "Templates and assemblies of the catalog", NULL, "vdc catalog list", NULL, 0, 0,
+     FALSE, cmd_catalog_list},
+
+    {"volume list", "", "Volumes", NULL, "vdc volume list", NULL, 0, 0, FALSE, cmd_volume_list},
+    {"volume show", "VOLUME", "One volume", NULL, "vdc volume show shop-data", NULL, 1, 1, FALSE,
+     cmd_volume_show},
+    {"volume create", "VOLUME", "Make a volume that belongs to no application yet", NULL,
+     "vdc volume create archive --size 2G", volume_options, 1, 1, FALSE, cmd_volume_create},
+    {"volume destroy", "VOLUME", "Destroy an unused volume with its data", "Asks for its name, unless --yes.",
+     "vdc volume destroy archive", destroy_options, 1, 1, FALSE, cmd_volume_destroy},
+
+    {"server list", "", "Servers of the grid", NULL, "vdc server list", NULL, 0, 0, FALSE, cmd_server_list},
+    {"server show", "SERVER", "One server: capacity, acceleration and why", NULL, "vdc server show s1", NULL,
+     1, 1, FALSE, cmd_server_show},
+    {"network list", "", "Outside networks", NULL, "vdc network list", NULL, 0, 0, FALSE, cmd_network_list},
+    {"network show", "NETWORK", "One outside network and who uses its addresses", NULL,
+     "vdc network show outside", NULL, 1, 1, FALSE, cmd_network_show},
+
+    {"job list", "", "Long operations", NULL, "vdc job list", NULL, 0, 0, FALSE, cmd_job_list},
+    {"job show", "JOB", "One long operation and its steps", NULL, "vdc job show 1f2e3d", NULL, 1, 1, FALSE,
+     cmd_job_show},
+    {"events", "", "The numbered log of changes", NULL, "vdc events --after 120\nvdc events --follow --json",
+     events_options, 0, 0, FALSE, cmd_events},
+    {"verify", "", "Compare what runs on the servers with what is meant to run",
+     "Exit code 0: clean. 1: findings. 6: a server could not be looked at.", "vdc verify", NULL, 0, 0, FALSE,
+     cmd_verify},
+    {"completion", "[bash]", "Print the completion script of the shell", NULL,
+     "vdc completion > /etc/bash_completion.d/vdc", NULL, 0, 1, FALSE, cmd_completion},
+    {NULL},
+};
+
+static guint
+words_match (const char *words, int argc, char **argv)
+{
+    g_auto (GStrv) parts = g_strsplit (words, " ", -1);
+    guint n = g_strv_length (parts);
+    if ((int)n > argc)
+        return 0;
+    for (guint i = 0; i < n; i++)
+        if (strcmp (parts[i], argv[i]) != 0)
+            return 0;
+    return n;
+}
+
+const Command *
+command_find (int argc, char **argv, int *used)
+{
+    for (const Command *command = commands; command->words != NULL; command++) {
+        guint n = words_match (command->words, argc, argv);
+        if (n > 0) {
+            *used = (int)n;
+            return command;
+        }
+    }
+    return NULL;
+}
+
+gboolean
+command_is_group (const char *word)
+{
+    g_autofree char *prefix = g_strconcat (word, " ", NULL);
+    for (const Command *command = commands; command->words != NULL; command++)
+        if (g_str_has_prefix (command->words, prefix))
+            return TRUE;
+    return FALSE;
+}
