@@ -1,0 +1,140 @@
+#include <string.h>
+
+#include "vdc/controller/api/routes.h"
+
+#define PROXY_TIMEOUT_MS 60000
+
+/* --- one answer
+ * ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    HttpRequest *request;
+    ProxyChange change;
+    gpointer user_data;
+    GDestroyNotify free_data;
+} Passing;
+
+static void
+on_answer (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer user_data)
+{
+    Passing *passing = user_data;
+    if (error != NULL)
+        http_reply_error (passing->request, error);
+    else {
+        json_t *json = answer->json != NULL ? json_deep_copy (answer->json) : json_object ();
+        if (passing->change != NULL)
+            json = passing->change (json, passing->user_data);
+        http_reply_json (passing->request, answer->status, json);
+    }
+    http_request_unref (passing->request);
+    if (passing->free_data != NULL)
+        passing->free_data (passing->user_data);
+    g_free (passing);
+}
+
+void
+proxy_json (Controller *controller, HttpRequest *request, const char *method, const char *url, json_t *body,
+            ProxyChange change, gpointer user_data, GDestroyNotify free_data)
+{
+    const HttpCallOptions options = {.json = body, .timeout_ms = PROXY_TIMEOUT_MS};
+    Passing *passing = g_new0 (Passing, 1);
+    passing->request = http_request_ref (request);
+    passing->change = change;
+    passing->user_data = user_data;
+    passing->free_data = free_data;
+    http_client_send (controller->agents, method, url, &options, on_answer, passing);
+}
+
+void
+proxy_raw (Controller *controller, HttpRequest *request, const char *method, const char *url)
+{
+    const HttpCallOptions options = {.bytes = http_request_body (request), .timeout_ms = PROXY_TIMEOUT_MS};
+    Passing *passing = g_new0 (Passing, 1);
+    passing->request = http_request_ref (request);
+    http_client_send (controller->agents, method, url, &options, on_answer, passing);
+}
+
+/* --- a stream
+ * -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    HttpRequest *request; /* until its answer has begun */
+    HttpStream *stream;   /* then */
+    HttpCall *call;       /* NULL once it has ended */
+    char *content_type;
+    gboolean waiting; /* the call is held back until the client took what it has */
+} Piping;
+
+static void
+piping_free (Piping *piping)
+{
+    if (piping->request != NULL)
+        http_request_unref (piping->request);
+    g_free (piping->content_type);
+    g_free (piping);
+}
+
+static void
+on_drained (HttpStream *stream, gpointer user_data)
+{
+    Piping *piping = user_data;
+    if (!piping->waiting)
+        return;
+    piping->waiting = FALSE;
+    http_call_resume (piping->call);
+}
+
+static void
+on_closed (HttpStream *stream, gpointer user_data)
+{
+    Piping *piping = user_data;
+    if (piping->call != NULL)
+        http_call_cancel (piping->call);
+    piping_free (piping);
+}
+
+static const HttpStreamEvents stream_events = {.drained = on_drained, .closed = on_closed};
+
+static void
+begin_stream (Piping *piping)
+{
+    if (piping->stream != NULL)
+        return;
+    piping->stream = http_reply_stream (piping->request, piping->content_type, &stream_events, piping);
+    g_clear_pointer (&piping->request, http_request_unref);
+}
+
+static gboolean
+on_data (HttpCall *call, const void *data, gsize length, gpointer user_data)
+{
+    Piping *piping = user_data;
+    begin_stream (piping);
+    piping->waiting = !http_stream_write (piping->stream, data, length);
+    return !piping->waiting;
+}
+
+static void
+on_end (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer user_data)
+{
+    Piping *piping = user_data;
+    piping->call = NULL;
+    if (error != NULL && piping->stream == NULL)
+        http_reply_error (piping->request, error);
+    else if (error != NULL)
+        http_stream_abort (piping->stream);
+    else {
+        begin_stream (piping);
+        http_stream_end (piping->stream);
+    }
+    piping_free (piping);
+}
+
+void
+proxy_stream (Controller *controller, HttpRequest *request, const char *url, const char *content_type)
+{
+    const HttpCallOptions options = {.data = on_data, .accept = "*/*"};
+    Piping *piping = g_new0 (Piping, 1);
+    piping->request = http_request_ref (request);
+    piping->content_type = g_strdup (content_type);
+    piping->call = http_client_send (controller->agents, "GET", url, &options, on_end, piping);
+}

@@ -1,0 +1,126 @@
+#include "vdc/controller/api/routes.h"
+
+#include <string.h>
+
+#include "vdc/controller/agent_watch.h"
+
+/* --- operations
+ * ----------------------------------------------------------------------------------------------------- */
+
+gboolean
+api_begin (Controller *controller, HttpRequest *request, Operation *operation, json_t **body)
+{
+    g_autoptr (GError) error = NULL;
+    memset (operation, 0, sizeof *operation);
+    operation->problems = problems_new ();
+    operation->key = http_request_idempotency_key (request);
+    operation->path = http_request_path (request);
+    *body = http_request_json (request, &error);
+    if (*body == NULL) {
+        api_end (request, operation, NULL, 200, error);
+        return FALSE;
+    }
+    operation->dry_run = json_bool (*body, "dry_run", FALSE) || http_request_query_flag (request, "dry_run");
+    operation->debug = json_bool (*body, "debug", FALSE);
+    operation->confirm = json_bool (*body, "confirm", FALSE);
+    operation->force = json_bool (*body, "force", FALSE) || http_request_query_flag (request, "force");
+    operation->keep_volumes =
+        json_bool (*body, "keep_volumes", FALSE) || http_request_query_flag (request, "keep_volumes");
+    json_t *before = operation_remembered (controller, operation, &error);
+    if (before == NULL && error == NULL)
+        return TRUE;
+    api_end (request, operation, before, 200, error);
+    return FALSE;
+}
+
+void
+api_end (HttpRequest *request, Operation *operation, json_t *answer, guint status, const GError *error)
+{
+    if (answer != NULL)
+        http_reply_json (request,
+                         json_object_get (answer, "job") != NULL && !operation->dry_run &&
+                                 json_object_get (answer, "state") == NULL
+                             ? 202
+                             : status,
+                         answer);
+    else if (problems_count (operation->problems) > 0)
+        http_reply_problems (request, error != NULL ? error->message : "the description is not valid",
+                             problems_json (operation->problems));
+    else
+        http_reply_error_at (request, error, g_steal_pointer (&operation->params), NULL);
+    g_clear_pointer (&operation->params, json_decref);
+    g_clear_pointer (&operation->problems, problems_free);
+}
+
+ApplicationRecord *
+api_application (Controller *controller, HttpRequest *request)
+{
+    g_autoptr (GError) error = NULL;
+    ApplicationRecord *application =
+        controller_application (controller, http_request_param (request, "application"), &error);
+    if (application == NULL)
+        http_reply_error (request, error);
+    return application;
+}
+
+/* --- who may
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Until there are users, the local token may everything. */
+static gboolean
+authorize (HttpRequest *request, const HttpRoute *route, gpointer user_data, GError **error)
+{
+    Controller *controller = user_data;
+    const char *token = http_request_bearer (request);
+    if (route->role != HTTP_ROLE_SERVER && token != NULL && http_token_equal (token, controller->token)) {
+        http_request_set_user (request, "admin");
+        return TRUE;
+    }
+    g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_LOGGED_IN,
+                 token == NULL ? "a token is needed (Authorization: Bearer …)" : "the token is not valid");
+    return FALSE;
+}
+
+void
+routes_add_all (HttpRouter *router, Controller *controller)
+{
+    routes_add_applications (router, controller);
+    routes_add_instances (router, controller);
+    routes_add_catalog (router, controller);
+    routes_add_volumes (router, controller);
+    routes_add_servers (router, controller);
+    routes_add_networks (router, controller);
+    routes_add_jobs (router, controller);
+    routes_add_events (router, controller);
+    routes_add_verify (router, controller);
+    routes_add_ui (router, controller);
+    http_router_set_authorize (router, authorize, controller);
+}
+
+/* --- agents
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void
+post_report (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    json_t *body = http_request_json (request, &error);
+    if (body == NULL || !agent_watch_report (controller, http_request_peer (request), body, &error))
+        http_reply_error (request, error);
+    else
+        http_reply_json (request, 200, json_pack ("{s:I}", "generation", (json_int_t)controller->generation));
+}
+
+static const HttpRoute agent_rows[] = {
+    {"POST", "/agent/v1/reports", HTTP_ROLE_SERVER, .name = "report", .summary = "A server's report",
+     .body_limit_bytes = 8 * 1024 * 1024, .handler = post_report},
+};
+
+void
+routes_add_agents (HttpRouter *router, Controller *controller)
+{
+    http_router_add (router, agent_rows, G_N_ELEMENTS (agent_rows), controller);
+}

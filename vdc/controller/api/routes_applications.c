@@ -1,0 +1,237 @@
+#include <string.h>
+
+#include "vdc/controller/api/routes.h"
+#include "vdc/controller/description.h"
+#include "vdc/controller/view.h"
+
+static gint
+compare_names (gconstpointer a, gconstpointer b)
+{
+    return strcmp ((*(ApplicationRecord *const *)a)->name, (*(ApplicationRecord *const *)b)->name);
+}
+
+static void
+list_applications (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
+    json_t *items = json_array ();
+    GHashTableIter iter;
+    ApplicationRecord *application;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
+        g_ptr_array_add (sorted, application);
+    g_ptr_array_sort (sorted, compare_names);
+    for (guint i = 0; i < sorted->len; i++)
+        json_array_append_new (items, view_application (controller, sorted->pdata[i]));
+    http_reply_list (request, items, NULL);
+}
+
+static void
+create_application (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    Operation operation;
+    json_t *body;
+    if (!api_begin (controller, request, &operation, &body))
+        return;
+    json_t *answer = operation_create (controller, &operation, body, &error);
+    api_end (request, &operation, answer, operation.dry_run ? 200 : 201, error);
+}
+
+static void
+get_application (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    ApplicationRecord *application = api_application (controller, request);
+    if (application != NULL)
+        http_reply_json (request, 200, view_application (controller, application));
+}
+
+static void
+destroy_application (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    Operation operation;
+    json_t *body;
+    if (!api_begin (controller, request, &operation, &body))
+        return;
+    ApplicationRecord *application =
+        controller_application (controller, http_request_param (request, "application"), &error);
+    json_t *answer =
+        application != NULL ? operation_destroy (controller, &operation, application, &error) : NULL;
+    api_end (request, &operation, answer, 200, error);
+}
+
+static void
+get_description (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    DocumentFormat format;
+    ApplicationRecord *application = api_application (controller, request);
+    if (application == NULL)
+        return;
+    if (!description_format (http_request_query (request, "format"), &format, &error)) {
+        http_reply_error (request, error);
+        return;
+    }
+    g_autofree char *text = view_description (application, format);
+    http_reply_text (request, 200,
+                     format == DOCUMENT_JSON ? "application/json" : "application/yaml; charset=utf-8", text);
+}
+
+/* @dry_run: plan. Without a description, plan says what a start would do. */
+static void
+change (HttpRequest *request, Controller *controller, gboolean dry_run)
+{
+    g_autoptr (GError) error = NULL;
+    Operation operation;
+    json_t *body, *answer = NULL;
+    if (!api_begin (controller, request, &operation, &body))
+        return;
+    operation.dry_run = operation.dry_run || dry_run;
+    ApplicationRecord *application =
+        controller_application (controller, http_request_param (request, "application"), &error);
+    if (application != NULL && dry_run && json_object_get (body, "description") == NULL &&
+        strcmp (application->phase, "stopped") == 0)
+        answer = operation_start (controller, &operation, application, &error);
+    else if (application != NULL)
+        answer = operation_apply (controller, &operation, application, body, &error);
+    api_end (request, &operation, answer, 200, error);
+}
+
+static void
+plan_application (HttpRequest *request, gpointer user_data)
+{
+    change (request, user_data, TRUE);
+}
+
+static void
+apply_application (HttpRequest *request, gpointer user_data)
+{
+    change (request, user_data, FALSE);
+}
+
+/* --- actions
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static json_t *
+act_scale (Controller *controller, Operation *operation, ApplicationRecord *application, const json_t *body,
+           GError **error)
+{
+    return operation_scale (controller, operation, application, json_object_get (body, "instances"), error);
+}
+
+static json_t *
+act_config (Controller *controller, Operation *operation, ApplicationRecord *application, const json_t *body,
+            GError **error)
+{
+    return operation_config (controller, operation, application, json_object_get (body, "set"), error);
+}
+
+#define PLAIN_ACTION(verb)                                                                                   \
+    static json_t *act_##verb (Controller *controller, Operation *operation, ApplicationRecord *application, \
+                               const json_t *body, GError **error)                                           \
+    {                                                                                                        \
+        return operation_##verb (controller, operation, application, error);                                 \
+    }
+
+PLAIN_ACTION (start)
+PLAIN_ACTION (stop)
+PLAIN_ACTION (restart)
+PLAIN_ACTION (clean)
+PLAIN_ACTION (continue)
+
+static const struct {
+    const char *name;
+    json_t *(*act) (Controller *, Operation *, ApplicationRecord *, const json_t *, GError **);
+} actions[] = {
+    {"start", act_start},   {"stop", act_stop},   {"restart", act_restart},   {"scale", act_scale},
+    {"config", act_config}, {"clean", act_clean}, {"continue", act_continue},
+};
+
+static void
+post_action (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    Operation operation;
+    json_t *body, *answer = NULL;
+    if (!api_begin (controller, request, &operation, &body))
+        return;
+    const char *action = json_str (body, "action", "");
+    ApplicationRecord *application =
+        controller_application (controller, http_request_param (request, "application"), &error);
+    guint i = 0;
+    while (i < G_N_ELEMENTS (actions) && strcmp (actions[i].name, action) != 0)
+        i++;
+    if (application != NULL && i == G_N_ELEMENTS (actions))
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE,
+                     "action must be start, stop, restart, scale, config, clean or continue");
+    else if (application != NULL)
+        answer = actions[i].act (controller, &operation, application, body, &error);
+    api_end (request, &operation, answer, 200, error);
+}
+
+/* What happened to it, newest last: the log people ask for first. */
+static void
+get_logs (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    gint64 limit;
+    ApplicationRecord *application = api_application (controller, request);
+    if (application == NULL)
+        return;
+    if (!http_request_query_int (request, "limit", 1, 10000, 500, &limit, &error)) {
+        http_reply_error (request, error);
+        return;
+    }
+    g_autoptr (json_t) events = events_list (controller->store, 0, 0, NULL, &error);
+    json_t *items = json_array (), *event;
+    gsize i;
+    json_array_foreach (events, i, event) {
+        if (strcmp (json_str (event, "application", ""), application->name) == 0)
+            json_array_append (items, event);
+    }
+    while (json_array_size (items) > (gsize)limit)
+        json_array_remove (items, 0);
+    http_reply_list (request, items, NULL);
+}
+
+static const HttpRoute rows[] = {
+    {"GET", "/api/v1/applications", HTTP_ROLE_VIEWER, .name = "listApplications",
+     .summary = "All applications", .answer_schema = "ApplicationList", .handler = list_applications},
+    {"POST", "/api/v1/applications", HTTP_ROLE_ADMIN, .name = "createApplication",
+     .summary = "Create from a template or a description", .request_schema = "ApplicationCreate",
+     .answer_schema = "Application", .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES,
+     .handler = create_application},
+    {"GET", "/api/v1/applications/{application}", HTTP_ROLE_VIEWER, .name = "getApplication",
+     .summary = "One application", .answer_schema = "Application", .handler = get_application},
+    {"DELETE", "/api/v1/applications/{application}", HTTP_ROLE_ADMIN, .name = "destroyApplication",
+     .summary = "Destroy an application with its volumes (?keep_volumes, ?force)",
+     .answer_schema = "JobStarted", .handler = destroy_application},
+    {"GET", "/api/v1/applications/{application}/description", HTTP_ROLE_VIEWER, .name = "getDescription",
+     .summary = "The description as YAML or JSON text (?format)", .handler = get_description},
+    {"POST", "/api/v1/applications/{application}/plan", HTTP_ROLE_VIEWER, .name = "planApplication",
+     .summary = "What an apply, or a start, would do", .answer_schema = "Plan",
+     .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .handler = plan_application},
+    {"POST", "/api/v1/applications/{application}/apply", HTTP_ROLE_OPERATOR, .name = "applyApplication",
+     .summary = "Make it what the description says", .answer_schema = "JobStarted",
+     .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .handler = apply_application},
+    {"POST", "/api/v1/applications/{application}/actions", HTTP_ROLE_OPERATOR, .name = "actOnApplication",
+     .summary = "start, stop, restart, scale, config, clean, continue", .request_schema = "ApplicationAction",
+     .answer_schema = "JobStarted", .handler = post_action},
+    {"GET", "/api/v1/applications/{application}/logs", HTTP_ROLE_VIEWER, .name = "getApplicationLogs",
+     .summary = "Its events (?limit)", .answer_schema = "EventList", .handler = get_logs},
+};
+
+void
+routes_add_applications (HttpRouter *router, Controller *controller)
+{
+    http_router_add (router, rows, G_N_ELEMENTS (rows), controller);
+}

@@ -1,0 +1,273 @@
+/*
+ * Members of an application, and what is done inside them: programs, files, consoles. Streams belong to the
+ * agent of the member's server and are passed on; a session's name here is SERVER.ID.
+ */
+#include <string.h>
+
+#include "vdc/base/id.h"
+#include "vdc/controller/agent_link.h"
+#include "vdc/controller/api/routes.h"
+#include "vdc/controller/view.h"
+
+static void
+list_instances (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    ApplicationRecord *application = api_application (controller, request);
+    json_t *items = json_array ();
+    if (application == NULL) {
+        json_decref (items);
+        return;
+    }
+    for (guint i = 0; i < application->members->len; i++)
+        json_array_append_new (items,
+                               view_instance (controller, application, application->members->pdata[i]));
+    http_reply_list (request, items, NULL);
+}
+
+/* A member as an object, a tier as a list. */
+static void
+get_instance (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    const char *name = http_request_param (request, "instance");
+    ApplicationRecord *application = api_application (controller, request);
+    if (application == NULL)
+        return;
+    g_autoptr (GPtrArray) members = view_select (application, name, &error);
+    if (members == NULL) {
+        http_reply_error (request, error);
+        return;
+    }
+    if (members->len == 1 && strcmp (((MemberRecord *)members->pdata[0])->name, name) == 0) {
+        http_reply_json (request, 200, view_instance (controller, application, members->pdata[0]));
+        return;
+    }
+    json_t *items = json_array ();
+    for (guint i = 0; i < members->len; i++)
+        json_array_append_new (items, view_instance (controller, application, members->pdata[i]));
+    http_reply_list (request, items, NULL);
+}
+
+/* --- one member
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* The one member of the path: exact, or the only one of its tier. NULL: answered. */
+static MemberRecord *
+one_member (Controller *controller, HttpRequest *request, ApplicationRecord **application)
+{
+    g_autoptr (GError) error = NULL;
+    const char *name = http_request_param (request, "instance");
+    *application = api_application (controller, request);
+    if (*application == NULL)
+        return NULL;
+    g_autoptr (GPtrArray) members = view_select (*application, name, &error);
+    if (members != NULL && members->len > 1)
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "'%s' has %u members; name one: %s", name,
+                     members->len, ((MemberRecord *)members->pdata[0])->name);
+    if (error != NULL) {
+        http_reply_error (request, error);
+        return NULL;
+    }
+    return members->pdata[0];
+}
+
+/* The agent's address for something of that member. NULL: answered. */
+static char *
+member_url (Controller *controller, HttpRequest *request, MemberRecord **member, const char *suffix)
+{
+    g_autoptr (GError) error = NULL;
+    ApplicationRecord *application;
+    *member = one_member (controller, request, &application);
+    if (*member == NULL)
+        return NULL;
+    char *url = agent_link_instance_url (controller, application, *member, suffix);
+    if (url == NULL || ((*member)->report == NULL && (*member)->known)) {
+        g_clear_pointer (&url, g_free);
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_CONFLICT, "instance '%s' of '%s' is %s", (*member)->name,
+                     application->name, (*member)->state);
+        http_reply_error (request, error);
+    }
+    return url;
+}
+
+static void
+post_action (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    Operation operation;
+    json_t *body, *answer = NULL;
+    if (!api_begin (controller, request, &operation, &body))
+        return;
+    const char *action = json_str (body, "action", "");
+    if (strcmp (action, "kill") == 0) {
+        MemberRecord *member;
+        g_autofree char *url = member_url (controller, request, &member, "/kill");
+        if (url != NULL)
+            proxy_json (controller, request, "POST", url, NULL, NULL, NULL, NULL);
+        problems_free (operation.problems);
+        return;
+    }
+    ApplicationRecord *application =
+        controller_application (controller, http_request_param (request, "application"), &error);
+    if (application != NULL)
+        answer = operation_instance (controller, &operation, application,
+                                     http_request_param (request, "instance"), action, &error);
+    api_end (request, &operation, answer, 200, error);
+}
+
+/* --- sessions
+ * -------------------------------------------------------------------------------------------------------- */
+
+static json_t *
+name_session (json_t *answer, gpointer user_data)
+{
+    g_autofree char *session =
+        g_strdup_printf ("%s.%s", (const char *)user_data, json_str (answer, "session", ""));
+    json_put (answer, "session", json_str_new (session));
+    return answer;
+}
+
+static void
+begin_session (HttpRequest *request, Controller *controller, const char *verb)
+{
+    g_autoptr (GError) error = NULL;
+    MemberRecord *member;
+    json_t *body = http_request_json (request, &error);
+    if (body == NULL) {
+        http_reply_error (request, error);
+        return;
+    }
+    g_autofree char *url = member_url (controller, request, &member, verb);
+    if (url == NULL)
+        return;
+    g_autoptr (json_t) passed = json_copy (body);
+    g_autofree char *operation = id_random (8);
+    json_put (passed, "operation", json_string (operation));
+    proxy_json (controller, request, "POST", url, passed, name_session, g_strdup (member->server), g_free);
+}
+
+static void
+post_exec (HttpRequest *request, gpointer user_data)
+{
+    begin_session (request, user_data, "/exec");
+}
+
+static void
+post_put (HttpRequest *request, gpointer user_data)
+{
+    begin_session (request, user_data, "/put");
+}
+
+static void
+post_get (HttpRequest *request, gpointer user_data)
+{
+    begin_session (request, user_data, "/get");
+}
+
+static char *
+session_url (Controller *controller, HttpRequest *request, const char *suffix)
+{
+    g_autoptr (GError) error = NULL;
+    g_auto (GStrv) parts = g_strsplit (http_request_param (request, "session"), ".", 2);
+    Server *server = g_strv_length (parts) == 2 ? controller_server (controller, parts[0], NULL) : NULL;
+    if (server == NULL) {
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no such session");
+        http_reply_error (request, error);
+        return NULL;
+    }
+    g_autofree char *id = http_escape (parts[1]);
+    return g_strdup_printf ("%s/v1/sessions/%s%s", server->url, id, suffix);
+}
+
+static void
+get_output (HttpRequest *request, gpointer user_data)
+{
+    g_autofree char *url = session_url (user_data, request, "/output");
+    if (url != NULL)
+        proxy_stream (user_data, request, url, "application/x-ndjson");
+}
+
+static void
+post_input (HttpRequest *request, gpointer user_data)
+{
+    g_autofree char *url = session_url (
+        user_data, request, http_request_query_flag (request, "eof") ? "/input?eof=1" : "/input?eof=0");
+    if (url != NULL)
+        proxy_raw (user_data, request, "POST", url);
+}
+
+static void
+delete_session (HttpRequest *request, gpointer user_data)
+{
+    g_autofree char *url = session_url (user_data, request, "");
+    if (url != NULL)
+        proxy_json (user_data, request, "DELETE", url, NULL, NULL, NULL, NULL);
+}
+
+/* --- console
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void
+get_console (HttpRequest *request, gpointer user_data)
+{
+    g_autoptr (GError) error = NULL;
+    gint64 tail;
+    MemberRecord *member;
+    if (!http_request_query_int (request, "tail", 0, 16 * 1024 * 1024, 16384, &tail, &error)) {
+        http_reply_error (request, error);
+        return;
+    }
+    g_autofree char *suffix = g_strdup_printf ("/console?tail=%" G_GINT64_FORMAT "&follow=%d", tail,
+                                               http_request_query_flag (request, "follow") ? 1 : 0);
+    g_autofree char *url = member_url (user_data, request, &member, suffix);
+    if (url != NULL)
+        proxy_stream (user_data, request, url, "text/plain; charset=utf-8");
+}
+
+static void
+post_console (HttpRequest *request, gpointer user_data)
+{
+    MemberRecord *member;
+    g_autofree char *url = member_url (user_data, request, &member, "/console/input");
+    if (url != NULL)
+        proxy_raw (user_data, request, "POST", url);
+}
+
+#define INSTANCE "/api/v1/applications/{application}/instances/{instance}"
+#define SESSION_INPUT_LIMIT_BYTES (256 * 1024)
+
+static const HttpRoute rows[] = {
+    {"GET", "/api/v1/applications/{application}/instances", HTTP_ROLE_VIEWER, .name = "listInstances",
+     .summary = "All members", .answer_schema = "InstanceList", .handler = list_instances},
+    {"GET", INSTANCE, HTTP_ROLE_VIEWER, .name = "getInstance",
+     .summary = "A member, or the members of a tier", .answer_schema = "Instance", .handler = get_instance},
+    {"POST", INSTANCE "/actions", HTTP_ROLE_OPERATOR, .name = "actOnInstance",
+     .summary = "start, stop, restart, kill", .answer_schema = "JobStarted", .handler = post_action},
+    {"POST", INSTANCE "/exec", HTTP_ROLE_OPERATOR, .name = "execInInstance",
+     .summary = "Run a program {argv}", .answer_schema = "Session", .handler = post_exec},
+    {"POST", INSTANCE "/put", HTTP_ROLE_OPERATOR, .name = "putFile", .summary = "Write a file {path, mode}",
+     .answer_schema = "Session", .handler = post_put},
+    {"POST", INSTANCE "/get", HTTP_ROLE_OPERATOR, .name = "getFile", .summary = "Read a file {path}",
+     .answer_schema = "Session", .handler = post_get},
+    {"GET", INSTANCE "/console", HTTP_ROLE_OPERATOR, .name = "getConsole",
+     .summary = "Serial console (?tail, ?follow)", .handler = get_console},
+    {"POST", INSTANCE "/console/input", HTTP_ROLE_OPERATOR, .name = "typeIntoConsole", .summary = "Raw bytes",
+     .body = HTTP_BODY_RAW, .handler = post_console},
+    {"GET", "/api/v1/sessions/{session}/output", HTTP_ROLE_OPERATOR, .name = "getSessionOutput",
+     .summary = "JSON lines until exit or error", .handler = get_output},
+    {"POST", "/api/v1/sessions/{session}/input", HTTP_ROLE_OPERATOR, .name = "postSessionInput",
+     .summary = "Raw bytes (?eof)", .body = HTTP_BODY_RAW, .body_limit_bytes = SESSION_INPUT_LIMIT_BYTES,
+     .handler = post_input},
+    {"DELETE", "/api/v1/sessions/{session}", HTTP_ROLE_OPERATOR, .name = "deleteSession", .summary = "End it",
+     .handler = delete_session},
+};
+
+void
+routes_add_instances (HttpRouter *router, Controller *controller)
+{
+    http_router_add (router, rows, G_N_ELEMENTS (rows), controller);
+}

@@ -1,0 +1,54 @@
+#include <string.h>
+
+#include "vdc/controller/api/routes.h"
+#include "vdc/controller/jobs.h"
+
+static gint
+compare_created (gconstpointer a, gconstpointer b)
+{
+    return strcmp ((*(JobRecord *const *)b)->created, (*(JobRecord *const *)a)->created);
+}
+
+/* Newest first; ?application=NAME only its own. */
+static void
+list_jobs (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    const char *application = http_request_query (request, "application");
+    g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
+    json_t *items = json_array ();
+    GHashTableIter iter;
+    JobRecord *job;
+    g_hash_table_iter_init (&iter, controller->jobs);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
+        if (application == NULL || g_strcmp0 (application, job->application) == 0)
+            g_ptr_array_add (sorted, job);
+    g_ptr_array_sort (sorted, compare_created);
+    for (guint i = 0; i < sorted->len; i++)
+        json_array_append_new (items, job_json (sorted->pdata[i]));
+    http_reply_list (request, items, NULL);
+}
+
+static void
+get_job (HttpRequest *request, gpointer user_data)
+{
+    g_autoptr (GError) error = NULL;
+    JobRecord *job = controller_job (user_data, http_request_param (request, "job"), &error);
+    if (job != NULL)
+        http_reply_json (request, 200, job_json (job));
+    else
+        http_reply_error (request, error);
+}
+
+static const HttpRoute rows[] = {
+    {"GET", "/api/v1/jobs", HTTP_ROLE_VIEWER, .name = "listJobs",
+     .summary = "Jobs, newest first (?application)", .answer_schema = "JobList", .handler = list_jobs},
+    {"GET", "/api/v1/jobs/{job}", HTTP_ROLE_VIEWER, .name = "getJob", .summary = "One job with its steps",
+     .answer_schema = "Job", .handler = get_job},
+};
+
+void
+routes_add_jobs (HttpRouter *router, Controller *controller)
+{
+    http_router_add (router, rows, G_N_ELEMENTS (rows), controller);
+}

@@ -1,0 +1,28 @@
+#include "vdc/controller/api/routes.h"
+#include "vdc/controller/verify.h"
+
+static void
+on_verified (json_t *report, gpointer user_data)
+{
+    HttpRequest *request = user_data;
+    http_reply_json (request, 200, report);
+    http_request_unref (request);
+}
+
+static void
+post_verify (HttpRequest *request, gpointer user_data)
+{
+    verify_start (user_data, on_verified, http_request_ref (request));
+}
+
+static const HttpRoute rows[] = {
+    {"POST", "/api/v1/verify", HTTP_ROLE_OPERATOR, .name = "verify",
+     .summary = "Compare the store with what the servers have", .answer_schema = "Verification",
+     .handler = post_verify},
+};
+
+void
+routes_add_verify (HttpRouter *router, Controller *controller)
+{
+    http_router_add (router, rows, G_N_ELEMENTS (rows), controller);
+}

@@ -1,0 +1,460 @@
+#include "vdc/controller/controller.h"
+
+#include <string.h>
+
+#include "vdc/base/file.h"
+#include "vdc/base/id.h"
+#include "vdc/base/log.h"
+#include "vdc/base/bug.h"
+#include "vdc/controller/agent_watch.h"
+#include "vdc/controller/networks.h"
+#include "vdc/controller/reconcile.h"
+#include "vdc/http/pki.h"
+
+#define TICK_MS 1000
+
+/* --- making
+ * --------------------------------------------------------------------------------------------------- */
+
+static gboolean
+load_application (const char *key, json_t *value, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    ApplicationRecord *application = application_record_new (value);
+    g_hash_table_replace (controller->applications, g_strdup (key), application);
+    if (!controller_compile (controller, application, &error))
+        vdc_log (VDC_LOG_ERROR, "stored description does not compile, left alone", "application", key,
+                 "error", error->message, NULL);
+    return TRUE;
+}
+
+static gboolean
+load_volume (const char *key, json_t *value, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_hash_table_replace (controller->volumes, g_strdup (key), volume_record_new (value));
+    return TRUE;
+}
+
+static gboolean
+load_job (const char *key, json_t *value, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_hash_table_replace (controller->jobs, g_strdup (key), job_record_new (value));
+    return TRUE;
+}
+
+static gboolean
+load_server (const char *key, json_t *value, gpointer user_data)
+{
+    Controller *controller = user_data;
+    agent_watch_add (controller, key, json_str (value, "address", ""), json_str (value, "url", ""));
+    return TRUE;
+}
+
+static gboolean
+load_records (Controller *controller, GError **error)
+{
+    g_hash_table_remove_all (controller->applications);
+    g_hash_table_remove_all (controller->volumes);
+    g_hash_table_remove_all (controller->jobs);
+    return store_list (controller->store, STORE_VOLUMES, NULL, NULL, 0, load_volume, controller, error) &&
+           store_list (controller->store, STORE_JOBS, NULL, NULL, 0, load_job, controller, error) &&
+           store_list (controller->store, STORE_APPLICATIONS, NULL, NULL, 0, load_application, controller,
+                       error);
+}
+
+/* The grid's id is made once; the generation counts every start, so that agents can tell an old controller.
+ */
+static gboolean
+load_identity (Controller *controller, GError **error)
+{
+    g_autoptr (json_t) grid = store_get (controller->store, STORE_META, "grid", NULL);
+    controller->grid_id = g_strdup (json_str (grid, "id", NULL));
+    if (controller->grid_id == NULL)
+        controller->grid_id = id_random (8);
+    controller->generation = json_int (grid, "generation", 0) + 1;
+    controller_write (controller, STORE_META, "grid",
+                      json_pack ("{s:s, s:I}", "id", controller->grid_id, "generation",
+                                 (json_int_t)controller->generation));
+    return controller_commit (controller, error);
+}
+
+/* The token of the local command line: 256 random bits in a file only its owner reads. */
+static gboolean
+load_token (Controller *controller, GError **error)
+{
+    g_autofree char *path = g_build_filename (controller->state_folder, "token", NULL);
+    if (g_file_get_contents (path, &controller->token, NULL, NULL)) {
+        g_strstrip (controller->token);
+        if (strlen (controller->token) >= 32)
+            return TRUE;
+        g_clear_pointer (&controller->token, g_free);
+    }
+    controller->token = id_random (32);
+    return file_replace (path, controller->token, strlen (controller->token), 0600, error);
+}
+
+static gboolean
+load_certificates (Controller *controller, const char *const *names, GError **error)
+{
+    const PkiSubject server = {.common_name = "vdcd", .names = names, .use = PKI_SERVER};
+    const PkiSubject client = {.common_name = "vdcd", .use = PKI_CLIENT};
+    if (!pki_ensure_ca (controller->pki_folder, "VDC grid", error) ||
+        !pki_ensure (controller->pki_folder, "server", &server, error) ||
+        !pki_ensure (controller->pki_folder, "controller", &client, error))
+        return FALSE;
+    g_autofree char *ca = g_build_filename (controller->pki_folder, "ca.crt", NULL);
+    g_autofree char *certificate = g_build_filename (controller->pki_folder, "controller.crt", NULL);
+    g_autofree char *key = g_build_filename (controller->pki_folder, "controller.key", NULL);
+    const HttpClientOptions options = {.ca_file = ca, .certificate_file = certificate, .key_file = key};
+    controller->agents = http_client_new (&options, error);
+    return controller->agents != NULL;
+}
+
+static void
+server_free (gpointer data)
+{
+    Server *server = data;
+    g_free (server->name);
+    g_free (server->address);
+    g_free (server->url);
+    json_decref (server->info);
+    g_hash_table_unref (server->reports);
+    g_free (server);
+}
+
+Controller *
+controller_new (const ControllerOptions *options, GError **error)
+{
+    Controller *controller = g_new0 (Controller, 1);
+    controller->clock = options->clock != NULL ? options->clock : clock_real ();
+    controller->state_folder = g_strdup (options->state_folder);
+    controller->pki_folder = g_build_filename (options->state_folder, "pki", NULL);
+    controller->agent_port = g_strdup (options->agent_port != NULL ? options->agent_port : "8444");
+    controller->started_us = clock_monotonic_us (controller->clock);
+    controller->noted = json_array ();
+    controller->written = json_array ();
+    controller->applications =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)application_record_free);
+    controller->volumes =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)volume_record_free);
+    controller->jobs =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)job_record_free);
+    controller->servers = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, server_free);
+    controller->catalog = catalog_folder_new (options->catalog_folders, options->images_file);
+    catalog_folder_reload (controller->catalog);
+
+    g_autofree char *store_folder = g_build_filename (options->state_folder, "store", NULL);
+    const StoreOptions store_options = {.clock = controller->clock};
+    if (!file_make_folder (options->state_folder, 0700, error) ||
+        (controller->store = store_open (store_folder, &store_options, error)) == NULL ||
+        !load_identity (controller, error) || !load_token (controller, error) ||
+        !load_certificates (controller, options->names, error) ||
+        !store_list (controller->store, STORE_SERVERS, NULL, NULL, 0, load_server, controller, error) ||
+        !load_records (controller, error) || !networks_ensure_outside (controller, options->outside, error)) {
+        controller_free (controller);
+        return NULL;
+    }
+    return controller;
+}
+
+void
+controller_free (Controller *controller)
+{
+    if (controller == NULL)
+        return;
+    g_clear_handle_id (&controller->wake_source, g_source_remove);
+    g_clear_handle_id (&controller->tick_source, g_source_remove);
+    http_client_free (controller->agents);
+    g_hash_table_unref (controller->applications);
+    g_hash_table_unref (controller->volumes);
+    g_hash_table_unref (controller->jobs);
+    g_hash_table_unref (controller->servers);
+    catalog_folder_free (controller->catalog);
+    if (controller->store != NULL)
+        store_close (controller->store);
+    json_decref (controller->noted);
+    json_decref (controller->written);
+    g_free (controller->state_folder);
+    g_free (controller->pki_folder);
+    g_free (controller->grid_id);
+    g_free (controller->token);
+    g_free (controller->agent_port);
+    g_free (controller);
+}
+
+/* --- running
+ * -------------------------------------------------------------------------------------------------- */
+
+static gboolean
+on_wake (gpointer user_data)
+{
+    Controller *controller = user_data;
+    controller->wake_source = 0;
+    reconcile_all (controller);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_tick (gpointer user_data)
+{
+    Controller *controller = user_data;
+    agent_watch_tick (controller);
+    reconcile_all (controller);
+    return G_SOURCE_CONTINUE;
+}
+
+void
+controller_wake (Controller *controller)
+{
+    if (controller->wake_source == 0 && controller->tick_source != 0)
+        controller->wake_source = g_idle_add (on_wake, controller);
+}
+
+void
+controller_run (Controller *controller)
+{
+    controller->tick_source = g_timeout_add (TICK_MS, on_tick, controller);
+    controller_wake (controller);
+}
+
+/* --- records
+ * -------------------------------------------------------------------------------------------------- */
+
+static gpointer
+look_up (GHashTable *table, const char *what, const char *name, GError **error)
+{
+    gpointer record = g_hash_table_lookup (table, name);
+    if (record == NULL) {
+        g_autofree char *quoted = problem_quote (name);
+        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no %s '%s'", what, quoted);
+    }
+    return record;
+}
+
+ApplicationRecord *
+controller_application (Controller *controller, const char *name, GError **error)
+{
+    return look_up (controller->applications, "application", name, error);
+}
+
+Server *
+controller_server (Controller *controller, const char *name, GError **error)
+{
+    return look_up (controller->servers, "server", name, error);
+}
+
+JobRecord *
+controller_job (Controller *controller, const char *id, GError **error)
+{
+    return look_up (controller->jobs, "job", id, error);
+}
+
+VolumeRecord *
+controller_volume (Controller *controller, const char *name, GError **error)
+{
+    GHashTableIter iter;
+    VolumeRecord *volume;
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
+        if (strcmp (volume->name, name) == 0)
+            return volume;
+    return look_up (controller->volumes, "volume", name, error);
+}
+
+VolumeRecord *
+controller_application_volume (Controller *controller, const char *application, const char *local)
+{
+    GHashTableIter iter;
+    VolumeRecord *volume;
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
+        if (g_strcmp0 (volume->application, application) == 0 && g_strcmp0 (volume->local, local) == 0 &&
+            !volume->deleting)
+            return volume;
+    return NULL;
+}
+
+static GHashTable *
+outside_table (const json_t *outside)
+{
+    GHashTable *table =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)outside_address_free);
+    const char *member;
+    json_t *value;
+    json_object_foreach ((json_t *)outside, member, value) {
+        g_hash_table_insert (
+            table, g_strdup (member),
+            outside_address_new (json_str (value, "address", ""), (guint)json_int (value, "prefix", 24),
+                                 json_str (value, "gateway", NULL), json_str (value, "network", "outside")));
+    }
+    return table;
+}
+
+gboolean
+controller_compile (Controller *controller, ApplicationRecord *application, GError **error)
+{
+    g_autoptr (Problems) problems = problems_new ();
+    g_autoptr (Document) document = document_new (application->applied);
+    g_autoptr (Catalog) catalog = catalog_from_snapshot (application->used, error);
+    if (catalog == NULL)
+        return FALSE;
+    g_autoptr (Topology) topology = topology_from_document (document, catalog, problems);
+    if (topology == NULL)
+        return problems_to_error (problems, error);
+    g_autoptr (Addresses) book = addresses_from_json (application->addresses, error);
+    g_autoptr (GHashTable) outside = outside_table (application->outside);
+    if (book == NULL || !addresses_assign (book, topology, error))
+        return FALSE;
+    Wiring *wiring = wiring_new (topology, book, controller->grid_id, application->id, outside, error);
+    if (wiring == NULL)
+        return FALSE;
+    wiring_free (application->wiring);
+    addresses_free (application->address_book);
+    topology_free (application->topology);
+    application->wiring = wiring;
+    application->address_book = g_steal_pointer (&book);
+    application->topology = g_steal_pointer (&topology);
+    record_set_json (&application->addresses, addresses_json (application->address_book));
+    return TRUE;
+}
+
+/* --- changes
+ * -------------------------------------------------------------------------------------------------- */
+
+void
+controller_note (Controller *controller, const char *kind, const char *object, const char *id,
+                 const char *application, const char *state, json_t *data)
+{
+    json_array_append_new (controller->noted,
+                           json_pack ("{s:s, s:s, s:s, s:s?, s:s?, s:o?}", "kind", kind, "object", object,
+                                      "id", id, "application", application, "state", state, "data", data));
+}
+
+void
+controller_write (Controller *controller, StoreTable table, const char *key, json_t *value)
+{
+    json_array_append_new (controller->written, json_pack ("[i, s, o?]", (int)table, key, value));
+}
+
+/* Put @now when it differs from *@stored. */
+static void
+put_changed (StoreTxn **txn, Store *store, StoreTable table, const char *key, json_t *now, json_t *stored)
+{
+    if (stored != NULL && json_equal (now, stored)) {
+        json_decref (now);
+        return;
+    }
+    if (*txn == NULL)
+        *txn = store_begin (store);
+    store_put (*txn, table, key, now);
+}
+
+static void
+put_all (Controller *controller, StoreTxn **txn)
+{
+    GHashTableIter iter;
+    const char *key;
+    ApplicationRecord *application;
+    VolumeRecord *volume;
+    JobRecord *job;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&application))
+        put_changed (txn, controller->store, STORE_APPLICATIONS, key, application_record_json (application),
+                     application->stored);
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&volume))
+        put_changed (txn, controller->store, STORE_VOLUMES, key, volume_record_json (volume), volume->stored);
+    g_hash_table_iter_init (&iter, controller->jobs);
+    while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&job))
+        put_changed (txn, controller->store, STORE_JOBS, key, job_record_json (job), job->stored);
+}
+
+static void
+remember_all (Controller *controller)
+{
+    GHashTableIter iter;
+    ApplicationRecord *application;
+    VolumeRecord *volume;
+    JobRecord *job;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
+        record_set_json (&application->stored, application_record_json (application));
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
+        record_set_json (&volume->stored, volume_record_json (volume));
+    g_hash_table_iter_init (&iter, controller->jobs);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
+        record_set_json (&job->stored, job_record_json (job));
+}
+
+static void
+put_noted (Controller *controller, StoreTxn *txn)
+{
+    gsize i;
+    json_t *row;
+    json_array_foreach (controller->written, i, row) {
+        StoreTable table = (StoreTable)json_integer_value (json_array_get (row, 0));
+        const char *key = json_string_value (json_array_get (row, 1));
+        json_t *value = json_array_get (row, 2);
+        if (json_is_null (value))
+            store_del (txn, table, key);
+        else
+            store_put (txn, table, key, json_incref (value));
+    }
+    json_array_foreach (controller->noted, i, row) {
+        json_t *data = json_object_get (row, "data");
+        const Event event = {.kind = json_str (row, "kind", ""),
+                             .object = json_str (row, "object", ""),
+                             .id = json_str (row, "id", ""),
+                             .application = json_str (row, "application", NULL),
+                             .state = json_str (row, "state", NULL),
+                             .data = json_is_object (data) ? json_incref (data) : NULL};
+        event_add (txn, &event);
+    }
+}
+
+gboolean
+controller_commit (Controller *controller, GError **error)
+{
+    StoreTxn *txn = NULL;
+    put_all (controller, &txn);
+    if (txn == NULL && json_array_size (controller->noted) == 0 && json_array_size (controller->written) == 0)
+        return TRUE;
+    if (txn == NULL)
+        txn = store_begin (controller->store);
+    put_noted (controller, txn);
+    vdc_failpoint ("controller.before_commit");
+    if (!store_commit (txn, NULL, error))
+        return FALSE;
+    vdc_failpoint ("controller.after_commit");
+    json_array_clear (controller->noted);
+    json_array_clear (controller->written);
+    remember_all (controller);
+    return TRUE;
+}
+
+void
+controller_revert (Controller *controller)
+{
+    g_autoptr (GError) error = NULL;
+    json_array_clear (controller->noted);
+    json_array_clear (controller->written);
+    if (!load_records (controller, &error))
+        g_error ("cannot read the store back: %s", error->message);
+    agent_watch_attach_all (controller);
+}
+
+gint64
+controller_now_us (Controller *controller)
+{
+    return clock_wall_us (controller->clock);
+}
+
+char *
+controller_stamp (Controller *controller)
+{
+    return clock_stamp (controller->clock);
+}

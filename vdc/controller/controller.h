@@ -1,0 +1,99 @@
+/*
+ * The parts of vdcd and its memory of the grid. Everything here is owned by the main loop.
+ *
+ * Memory is a copy of the store plus what the agents report. A change is made to the records, then
+ * controller_commit writes what differs, with the events noted meanwhile, in one transaction; only after that
+ * does anything act on it.
+ */
+#pragma once
+
+#include "vdc/base/clock.h"
+#include "vdc/controller/catalog_folder.h"
+#include "vdc/controller/records.h"
+#include "vdc/http/client.h"
+#include "vdc/store/events.h"
+
+typedef enum { SERVER_NEW, SERVER_UP, SERVER_SUSPECT, SERVER_DOWN } ServerState;
+
+/* A server; only name, address and url are stored. */
+typedef struct {
+    char *name, *address, *url;
+    ServerState state;
+    gboolean full;       /* reported everything since this process runs */
+    guint64 reported;    /* reports since this process runs */
+    gint64 heard_us;     /* monotonic, of the newest report */
+    json_t *info;        /* newest report without its instances; NULL: none yet */
+    GHashTable *reports; /* "APP/MEMBER" → json_t */
+} Server;
+
+typedef struct {
+    const char *state_folder;
+    const char *const *catalog_folders;
+    const char *images_file;
+    const char *agent_port; /* "8444" */
+    const char
+        *outside; /* of a new store: "192.0.2.0/24,gateway=…,addresses=A-B,publish=IP:P1-P2"; or NULL */
+    const char *const *names; /* the API may be called by, for the certificate; NULL-terminated */
+    Clock *clock;             /* NULL: the machine's */
+} ControllerOptions;
+
+typedef struct {
+    Clock *clock;
+    Store *store;
+    CatalogFolder *catalog;
+    HttpClient *agents;
+    GHashTable *applications; /* name → ApplicationRecord */
+    GHashTable *volumes;      /* id → VolumeRecord */
+    GHashTable *servers;      /* name → Server */
+    GHashTable *jobs;         /* id → JobRecord */
+    char *state_folder, *pki_folder, *grid_id, *token, *agent_port;
+    gint64 generation; /* counts starts of vdcd */
+    gint64 started_us; /* monotonic */
+    gint64 kept_us;    /* monotonic, of the last housekeeping */
+    json_t *noted;     /* events for the next commit */
+    json_t *written;   /* [table, key, value|null] for the next commit */
+    guint wake_source, tick_source;
+} Controller;
+
+/* Opens the store, makes the certificates and the token, reads everything. Acts only after controller_run. */
+Controller *controller_new (const ControllerOptions *options, GError **error);
+void controller_free (Controller *controller);
+/* Start reconciling: now, on every wake, and each second. */
+void controller_run (Controller *controller);
+/* Reconcile everything soon. */
+void controller_wake (Controller *controller);
+
+/* --- records
+ * ------------------------------------------------------------------------------------------------- */
+
+ApplicationRecord *controller_application (Controller *controller, const char *name, GError **error);
+Server *controller_server (Controller *controller, const char *name, GError **error);
+JobRecord *controller_job (Controller *controller, const char *id, GError **error);
+/* By id or entity name ("lamp.shop-data"). */
+VolumeRecord *controller_volume (Controller *controller, const char *name, GError **error);
+/* NULL when there is none. */
+VolumeRecord *controller_application_volume (Controller *controller, const char *application,
+                                             const char *local);
+
+/* Build what is derived from `applied`: topology, addresses, wiring. */
+gboolean controller_compile (Controller *controller, ApplicationRecord *application, GError **error);
+
+/* --- changes
+ * ------------------------------------------------------------------------------------------------- */
+
+/* Note an event for the next commit. @data is taken, may be NULL. */
+void controller_note (Controller *controller, const char *kind, const char *object, const char *id,
+                      const char *application, const char *state, json_t *data);
+/* Write a row with the next commit; NULL deletes it. Takes @value. */
+void controller_write (Controller *controller, StoreTable table, const char *key, json_t *value);
+/*
+ * Make everything that changed durable. On failure nothing is: FALSE, the events stay noted and the caller
+ * either tries again later or drops its change by controller_revert.
+ */
+gboolean controller_commit (Controller *controller, GError **error);
+/* Forget all uncommitted changes of records and everything noted. @application itself is replaced. */
+void controller_revert (Controller *controller);
+
+/* Now, as stored in records; and as text. */
+gint64 controller_now_us (Controller *controller);
+char *controller_stamp (Controller *controller);

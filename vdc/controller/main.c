@@ -1,0 +1,267 @@
+/*
+ * vdcd: options, the parts, the two listeners, signals, the loop.
+ */
+#include <glib-unix.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vdc/base/file.h"
+#include "vdc/base/log.h"
+#include "vdc/controller/agent_watch.h"
+#include "vdc/controller/api/routes.h"
+#include "vdc/http/server.h"
+
+typedef struct {
+    char *state, *listen, *agent_listen, *images, *outside, *agent_port;
+    char **catalogs, **names;
+    /* issue */
+    char *server, *address, *out;
+} Options;
+
+typedef struct {
+    Controller *controller;
+    HttpRouter *api, *agents;
+    HttpServer *api_server, *agent_server;
+    GMainLoop *loop;
+} Daemon;
+
+/* --- options
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static gboolean
+parse_options (Options *options, int *argc, char ***argv, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state, "folder of store, certificates, token",
+         "DIR"},
+        {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen, "API and console", "ADDR:PORT"},
+        {"agent-listen", 0, 0, G_OPTION_ARG_STRING, &options->agent_listen, "reports of agents", "ADDR:PORT"},
+        {"agent-port", 0, 0, G_OPTION_ARG_STRING, &options->agent_port, "port of the agents (8444)", "PORT"},
+        {"catalog", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->catalogs, "folder of classes or templates",
+         "DIR"},
+        {"images", 0, 0, G_OPTION_ARG_FILENAME, &options->images, "index of built images", "FILE"},
+        {"outside", 0, 0, G_OPTION_ARG_STRING, &options->outside,
+         "outside network of a new grid: SUBNET,gateway=A,addresses=A-B[,publish=A:P-P]", "SPEC"},
+        {"name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->names,
+         "further name or address of this controller", "NAME"},
+        {"server", 0, 0, G_OPTION_ARG_STRING, &options->server, "issue: name of the server", "NAME"},
+        {"address", 0, 0, G_OPTION_ARG_STRING, &options->address, "issue: its IP address", "IP"},
+        {"out", 0, 0, G_OPTION_ARG_FILENAME, &options->out, "issue: folder for agent.crt, agent.key, ca.crt",
+         "DIR"},
+        {NULL},
+    };
+    g_autoptr (GOptionContext) context = g_option_context_new ("[issue]");
+    g_option_context_set_summary (context, "The controller of a VDC grid.");
+    g_option_context_add_main_entries (context, entries, NULL);
+    if (!g_option_context_parse (context, argc, argv, error))
+        return FALSE;
+    if (options->state == NULL) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "--state is needed");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+options_clear (Options *options)
+{
+    g_free (options->state);
+    g_free (options->listen);
+    g_free (options->agent_listen);
+    g_free (options->agent_port);
+    g_free (options->images);
+    g_free (options->outside);
+    g_strfreev (options->catalogs);
+    g_strfreev (options->names);
+    g_free (options->server);
+    g_free (options->address);
+    g_free (options->out);
+}
+
+/* Whatever the API may be called by goes into its certificate. */
+static char **
+certificate_names (const Options *options)
+{
+    GPtrArray *names = g_ptr_array_new ();
+    g_ptr_array_add (names, g_strdup ("vdcd"));
+    g_ptr_array_add (names, g_strdup ("localhost"));
+    g_ptr_array_add (names, g_strdup ("127.0.0.1"));
+    const char *const listens[] = {options->listen, options->agent_listen};
+    for (guint i = 0; i < G_N_ELEMENTS (listens); i++) {
+        const char *colon = listens[i] != NULL ? strrchr (listens[i], ':') : NULL;
+        g_autofree char *address = colon != NULL ? g_strndup (listens[i], (gsize)(colon - listens[i])) : NULL;
+        if (address == NULL || strcmp (address, "0.0.0.0") == 0 || strchr (address, '[') != NULL ||
+            g_ptr_array_find_with_equal_func (names, address, g_str_equal, NULL))
+            continue;
+        g_ptr_array_add (names, g_steal_pointer (&address));
+    }
+    for (guint i = 0; options->names != NULL && options->names[i] != NULL; i++)
+        g_ptr_array_add (names, g_strdup (options->names[i]));
+    g_ptr_array_add (names, NULL);
+    return (char **)g_ptr_array_free (names, FALSE);
+}
+
+static Controller *
+make_controller (const Options *options, GError **error)
+{
+    static const char *const none[] = {NULL};
+    g_auto (GStrv) names = certificate_names (options);
+    const ControllerOptions settings = {
+        .state_folder = options->state,
+        .catalog_folders = options->catalogs != NULL ? (const char *const *)options->catalogs : none,
+        .images_file = options->images,
+        .agent_port = options->agent_port,
+        .outside = options->outside,
+        .names = (const char *const *)names,
+    };
+    return controller_new (&settings, error);
+}
+
+/* --- issue
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static gboolean
+write_part (const Options *options, const json_t *answer, const char *key, const char *file, GError **error)
+{
+    const char *text = json_str (answer, key, "");
+    g_autofree char *path = g_build_filename (options->out, file, NULL);
+    return file_replace (path, text, strlen (text), 0600, error);
+}
+
+/* Register a server while vdcd does not run: the store has one user at a time. */
+static gboolean
+issue (const Options *options, GError **error)
+{
+    if (options->server == NULL || options->address == NULL || options->out == NULL) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "issue needs --server, --address and --out");
+        return FALSE;
+    }
+    Controller *controller = make_controller (options, error);
+    if (controller == NULL)
+        return FALSE;
+    g_autoptr (json_t) answer = agent_watch_register (controller, options->server, options->address, error);
+    controller_free (controller);
+    return answer != NULL && file_make_folder (options->out, 0700, error) &&
+           write_part (options, answer, "ca", "ca.crt", error) &&
+           write_part (options, answer, "certificate", "agent.crt", error) &&
+           write_part (options, answer, "key", "agent.key", error);
+}
+
+/* --- serving
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static gboolean
+read_pem (Controller *controller, const char *file, char **text, GError **error)
+{
+    g_autofree char *path = g_build_filename (controller->pki_folder, file, NULL);
+    return g_file_get_contents (path, text, NULL, error);
+}
+
+static gboolean
+listen_all (Daemon *vdcd, const Options *options, GError **error)
+{
+    g_autofree char *certificate = NULL, *key = NULL, *ca = NULL;
+    if (!read_pem (vdcd->controller, "server.crt", &certificate, error) ||
+        !read_pem (vdcd->controller, "server.key", &key, error) ||
+        !read_pem (vdcd->controller, "ca.crt", &ca, error))
+        return FALSE;
+    const HttpServerOptions api = {
+        .listen = options->listen != NULL ? options->listen : "127.0.0.1:8443",
+        .certificate_pem = certificate,
+        .key_pem = key,
+        .router = vdcd->api,
+    };
+    const HttpServerOptions agents = {
+        .listen = options->agent_listen != NULL ? options->agent_listen : "0.0.0.0:8445",
+        .certificate_pem = certificate,
+        .key_pem = key,
+        .client_ca_pem = ca,
+        .router = vdcd->agents,
+    };
+    vdcd->api_server = http_server_start (&api, error);
+    vdcd->agent_server = vdcd->api_server != NULL ? http_server_start (&agents, error) : NULL;
+    return vdcd->agent_server != NULL;
+}
+
+static gboolean
+on_end (gpointer user_data)
+{
+    g_main_loop_quit (((Daemon *)user_data)->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_reload (gpointer user_data)
+{
+    Daemon *vdcd = user_data;
+    vdc_log (VDC_LOG_INFO, "reading the catalog anew", NULL);
+    catalog_folder_reload (vdcd->controller->catalog);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+serve (Daemon *vdcd)
+{
+    g_autofree char *port = g_strdup_printf ("%u", http_server_port (vdcd->api_server));
+    g_autofree char *agent_port = g_strdup_printf ("%u", http_server_port (vdcd->agent_server));
+    vdcd->loop = g_main_loop_new (NULL, FALSE);
+    g_unix_signal_add (SIGTERM, on_end, vdcd);
+    g_unix_signal_add (SIGINT, on_end, vdcd);
+    g_unix_signal_add (SIGHUP, on_reload, vdcd);
+    vdc_log (VDC_LOG_INFO, "vdcd serves", "version", VDC_VERSION, "port", port, "agent_port", agent_port,
+             "grid", vdcd->controller->grid_id, NULL);
+    controller_run (vdcd->controller);
+    g_main_loop_run (vdcd->loop);
+    vdc_log (VDC_LOG_INFO, "vdcd ends", NULL);
+}
+
+static gboolean
+run (const Options *options, GError **error)
+{
+    Daemon vdcd = {0};
+    vdcd.controller = make_controller (options, error);
+    if (vdcd.controller == NULL)
+        return FALSE;
+    vdcd.api = http_router_new ();
+    vdcd.agents = http_router_new ();
+    routes_add_all (vdcd.api, vdcd.controller);
+    routes_add_agents (vdcd.agents, vdcd.controller);
+    gboolean listening = listen_all (&vdcd, options, error);
+    if (listening)
+        serve (&vdcd);
+    http_server_stop (vdcd.api_server);
+    http_server_stop (vdcd.agent_server);
+    g_clear_pointer (&vdcd.loop, g_main_loop_unref);
+    controller_free (vdcd.controller);
+    http_router_free (vdcd.api);
+    http_router_free (vdcd.agents);
+    return listening;
+}
+
+int
+main (int argc, char **argv)
+{
+    g_autoptr (GError) error = NULL;
+    Options options = {0};
+    gboolean good;
+    prctl (PR_SET_DUMPABLE, 0); /* its memory holds keys and the token */
+    umask (077);
+    good = parse_options (&options, &argc, &argv, &error);
+    if (good && argc > 1 && strcmp (argv[1], "issue") == 0)
+        good = issue (&options, &error);
+    else if (good && argc > 1) {
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "unknown argument '%s'", argv[1]);
+        good = FALSE;
+    } else if (good)
+        good = run (&options, &error);
+    options_clear (&options);
+    if (!good)
+        fprintf (stderr, "vdcd: %s\n", error->message);
+    return good ? 0 : vdc_error_exit_code (error);
+}

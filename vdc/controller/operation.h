@@ -1,0 +1,94 @@
+/*
+ * What users ask for. Each operation checks everything first, then changes records and commits once; on any
+ * error nothing has changed. The reconciler does the rest.
+ *
+ * Result: {"job": ID} when something goes on, {} or an object otherwise, {steps, changes, cycles} for a dry
+ * run; new reference. NULL and @error; a description's problems are in Operation.problems, the place of a
+ * failed start in Operation.params.
+ *
+ * After an error records may have been read anew from the store: pointers to them must not be used.
+ */
+#pragma once
+
+#include "vdc/controller/controller.h"
+
+typedef struct {
+    const char *key;       /* idempotency key, NULL: none */
+    const char *path;      /* of the request, kept with the key */
+    gboolean dry_run;      /* only say what would be done */
+    gboolean debug;        /* start: leave a failed start up */
+    gboolean confirm;      /* change: warnings are accepted */
+    gboolean force;        /* destroy: stop it first */
+    gboolean keep_volumes; /* destroy: its volumes become unused instead */
+    Problems *problems;    /* never NULL */
+    json_t *params;        /* result, taken by the caller; NULL unless set: {instance, step, remedy} */
+} Operation;
+
+/* --- change.c: what an application is
+ * ------------------------------------------------------------------------------ */
+
+/* {name, from | description+format, set} */
+json_t *operation_create (Controller *controller, Operation *operation, const json_t *request,
+                          GError **error);
+/* {description?, format?}: without one, what runs is applied again to the catalog as it is now. */
+json_t *operation_apply (Controller *controller, Operation *operation, ApplicationRecord *application,
+                         const json_t *request, GError **error);
+/* {"web": 4} */
+json_t *operation_scale (Controller *controller, Operation *operation, ApplicationRecord *application,
+                         const json_t *counts, GError **error);
+/* {"property": value, "instance.property": value} */
+json_t *operation_config (Controller *controller, Operation *operation, ApplicationRecord *application,
+                          const json_t *settings, GError **error);
+/* For the reconciler: those leaving are gone, take over ApplicationRecord.next. */
+gboolean operation_adopt_next (Controller *controller, ApplicationRecord *application, GError **error);
+
+/* --- life.c: what it does
+ * ------------------------------------------------------------------------------------------ */
+
+json_t *operation_start (Controller *controller, Operation *operation, ApplicationRecord *application,
+                         GError **error);
+/* After a failed start with debug: try those that failed again. */
+json_t *operation_continue (Controller *controller, Operation *operation, ApplicationRecord *application,
+                            GError **error);
+json_t *operation_stop (Controller *controller, Operation *operation, ApplicationRecord *application,
+                        GError **error);
+json_t *operation_restart (Controller *controller, Operation *operation, ApplicationRecord *application,
+                           GError **error);
+json_t *operation_clean (Controller *controller, Operation *operation, ApplicationRecord *application,
+                         GError **error);
+json_t *operation_destroy (Controller *controller, Operation *operation, ApplicationRecord *application,
+                           GError **error);
+/* @instance: a member or all of a group; @action: "start", "stop", "restart". */
+json_t *operation_instance (Controller *controller, Operation *operation, ApplicationRecord *application,
+                            const char *instance, const char *action, GError **error);
+/* For the reconciler: it is stopped and shall start again. */
+gboolean life_begin_start (Controller *controller, Operation *operation, ApplicationRecord *application,
+                           GError **error);
+/* Make @member run on @server with a fresh VM. */
+void life_switch_on (Controller *controller, ApplicationRecord *application, MemberRecord *member,
+                     const char *server);
+
+/* --- volumes.c
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* {name, size} */
+json_t *operation_volume_create (Controller *controller, Operation *operation, const json_t *request,
+                                 GError **error);
+json_t *operation_volume_destroy (Controller *controller, Operation *operation, VolumeRecord *volume,
+                                  GError **error);
+/* Make the volume records what the application's topology says; the rest of its volumes become unused. */
+gboolean volumes_follow (Controller *controller, ApplicationRecord *application, GError **error);
+/* VOLUME for the API. New reference. */
+json_t *volume_json (Controller *controller, const VolumeRecord *volume);
+
+/* --- shared
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Remember @answer under the key, commit, wake. Takes and returns @answer; on failure reverts and frees it.
+ */
+json_t *operation_finish (Controller *controller, const Operation *operation, json_t *answer, GError **error);
+/* What was answered to this key and path before; NULL: nothing. VDC_ERROR_CONFLICT: the key was used for
+ * another. */
+json_t *operation_remembered (Controller *controller, const Operation *operation, GError **error);
+/* Drop keys older than a day. */
+void operation_forget_keys (Controller *controller);

@@ -1,0 +1,36 @@
+/*
+ * Where members run. Pure: members × servers → a server for each, or the reason there is none.
+ *
+ * Promises: memory is never overcommitted; a member goes where its volumes are; all members get a place or
+ * none does. Wishes, in this order: the server that holds its root disk; the server that holds most of this
+ * request (wires between servers cost bandwidth), or for a `spread` tier the one with the fewest of its
+ * group; the most free memory; the name.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    const char *name;
+    gint64 memory_bytes;          /* what guests may have in all */
+    gint64 memory_reserved_bytes; /* promised to members that are placed there, whether they run yet or not */
+    const char *unusable;         /* NULL, or why nothing may be placed there: "is down" */
+} SchedulerServer;
+
+typedef struct {
+    const char *name;
+    const char *group; /* members of one tier share it */
+    gint64 memory_bytes;
+    gboolean spread;
+    const char *bound;         /* server that holds its volumes: no other will do. May be NULL */
+    const char *preferred;     /* server that holds its root disk. May be NULL */
+    const SchedulerServer *on; /* result */
+} SchedulerMember;
+
+/*
+ * Sets `on` of every member. On failure no `on` is set, *@culprit (may be NULL, caller frees) is the member
+ * that does not fit and @error is VDC_ERROR_NO_CAPACITY: "cannot place 'web.2': no server has 192 MB free
+ * (most: 96 MB on s1)".
+ */
+gboolean scheduler_place (const SchedulerServer *servers, guint n_servers, SchedulerMember *members,
+                          guint n_members, char **culprit, GError **error);
