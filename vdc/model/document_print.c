@@ -27,11 +27,22 @@ is_plain (const char *text)
     return same && !g_str_has_prefix (text, "...");
 }
 
+/* Line separators too: libyaml takes them for line breaks even in quotes. */
 static gboolean
 is_visible (gunichar character)
 {
-    return g_unichar_isprint (character) && g_unichar_type (character) != G_UNICODE_FORMAT &&
-           g_unichar_type (character) != G_UNICODE_PRIVATE_USE && character != 0x85;
+    switch (g_unichar_type (character)) {
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+    case G_UNICODE_PRIVATE_USE:
+    case G_UNICODE_SURROGATE:
+    case G_UNICODE_UNASSIGNED:
+        return FALSE;
+    default:
+        return TRUE;
+    }
 }
 
 static void
