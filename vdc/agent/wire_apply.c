@@ -96,6 +96,22 @@ wire_is_bridge (const LinkInfo *info)
            g_strcmp0 (info->kind, "bridge") == 0;
 }
 
+/*
+ * Two owners whose names hash to one interface name. An alias that is none of ours, or differs in the
+ * application's name only (renamed), is not that: it is written anew.
+ */
+static gboolean
+is_of_another (const char *found, const char *wanted)
+{
+    if (found == NULL || !g_str_has_prefix (found, "vdc:"))
+        return FALSE;
+    const char *found_end = strrchr (found, '/'), *wanted_end = strrchr (wanted, '/');
+    if (found_end == NULL || wanted_end == NULL)
+        return FALSE;
+    return found_end - found != wanted_end - wanted ||
+           strncmp (found, wanted, (gsize)(found_end - found)) != 0;
+}
+
 /* ---- bridges ---- */
 
 static gboolean
@@ -107,13 +123,13 @@ bridge_ensure (WireHost *host, const char *name, const char *alias, int *index, 
     g_autoptr (LinkInfo) info = link_get (host->link, name, error);
     if (info == NULL)
         return FALSE;
-    if (info->alias != NULL && strcmp (info->alias, alias) != 0) {
+    if (is_of_another (info->alias, alias)) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "bridge '%s' belongs to '%s', not to '%s'", name,
                      info->alias, alias);
         return FALSE;
     }
     *index = info->index;
-    return (info->alias != NULL || link_set_alias (host->link, info->index, alias, error)) &&
+    return (g_strcmp0 (info->alias, alias) == 0 || link_set_alias (host->link, info->index, alias, error)) &&
            link_keep_silent (name, error) && (info->up || link_set_up (host->link, info->index, TRUE, error));
 }
 
@@ -299,12 +315,13 @@ tap_ensure (const Ensure *e, const WireNic *nic, GError **error)
     if (info == NULL)
         return FALSE;
     g_autofree char *alias = wire_tap_alias (e->member, nic);
-    if (info->alias != NULL && strcmp (info->alias, alias) != 0) {
+    if (is_of_another (info->alias, alias)) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "tap '%s' belongs to '%s', not to '%s'", nic->tap,
                      info->alias, alias);
         return FALSE;
     }
-    return (info->alias != NULL || link_set_alias (e->host->link, info->index, alias, error)) &&
+    return (g_strcmp0 (info->alias, alias) == 0 ||
+            link_set_alias (e->host->link, info->index, alias, error)) &&
            link_keep_silent (nic->tap, error);
 }
 

@@ -9,6 +9,8 @@
  */
 #include "vdc/agent/wire_rules.h"
 
+#include "vdc/base/bug.h"
+
 #include <string.h>
 
 /* Never on the far side of a gateway: this network, inner addresses, loopback, multicast and above. */
@@ -195,6 +197,13 @@ make_groups (const WireNic *nic)
     return groups;
 }
 
+static int
+compare_peers (gconstpointer a, gconstpointer b)
+{
+    guint32 x = (*(const WireRule *const *)a)->peer, y = (*(const WireRule *const *)b)->peer;
+    return x < y ? -1 : x > y;
+}
+
 /* "ether daddr . ip daddr { … }" where MACs are known, else "ip daddr { … }". */
 static char *
 to_peers (const Group *group)
@@ -203,11 +212,12 @@ to_peers (const Group *group)
         g_autofree char *peers = peer_set (group->rules, append_address_value);
         return g_strdup_printf ("ip daddr %s", peers);
     }
+    g_autoptr (GPtrArray) sorted = g_ptr_array_copy (group->rules, NULL, NULL);
+    g_ptr_array_sort (sorted, compare_peers);
     GString *text = g_string_new ("ether daddr . ip daddr { ");
-    g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
-    for (guint i = 0; i < group->rules->len; i++) {
-        const WireRule *rule = g_ptr_array_index (group->rules, i);
-        if (!g_hash_table_add (seen, GUINT_TO_POINTER (rule->peer)))
+    for (guint i = 0; i < sorted->len; i++) {
+        const WireRule *rule = g_ptr_array_index (sorted, i);
+        if (i > 0 && rule->peer == ((const WireRule *)g_ptr_array_index (sorted, i - 1))->peer)
             continue;
         if (i > 0)
             g_string_append (text, ", ");
@@ -288,7 +298,7 @@ add_proto (const Flow *flow, WireProto proto)
         g_string_append_printf (match, " %s %s %s", name, answers ? "sport" : "dport", ports);
     else
         g_string_append_printf (match, " meta l4proto %s", name);
-    if (answers && proto == WIRE_TCP)
+    if (answers && proto == WIRE_TCP && !vdc_bug ("wires-bare-syn"))
         g_string_append (match, " " NOT_BARE_SYN);
     add (flow->chain, "%s %s", match->str, flow->accept);
     g_string_free (match, TRUE);
@@ -391,7 +401,10 @@ add_forged_and_rate (Chain *chain, const char *drop, guint64 network_bps)
     g_autoptr (GString) mac = g_string_new (NULL);
     append_mac (mac, &chain->nic->mac);
     g_string_append_printf (chain->text, "# sender and rate\n");
-    add (chain, "ether saddr != %s %s", mac->str, drop);
+    if (vdc_bug ("wires-accept-all"))
+        add (chain, "accept");
+    if (!vdc_bug ("wires-any-source-mac"))
+        add (chain, "ether saddr != %s %s", mac->str, drop);
     if (network_bps == 0)
         return;
     /* A burst of 50 ms lets TCP reach the rate; no less than a few of the 64 KB frames that virtio hands
@@ -455,7 +468,8 @@ add_inner (Chain *chain, const char *drop)
     g_autofree char *own = own_addresses (nic);
     add_arp (chain);
     g_string_append (chain->text, "# frames and packets that are on no wire\n");
-    add (chain, "ether type != ip %s", drop);
+    if (!vdc_bug ("wires-any-frame-type"))
+        add (chain, "ether type != ip %s", drop);
     add (chain, "ip frag-off & 0x3fff != 0 %s", drop);
     add (chain, "ip hdrlength != 5 %s", drop);
     if (!answers_for_outside (nic))

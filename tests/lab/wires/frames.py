@@ -1,10 +1,12 @@
 """Ethernet frames by hand, and taps as guests: what a guest's root could send, byte by byte."""
 import errno
 import fcntl
+import json
 import os
 import select
 import socket
 import struct
+import subprocess
 
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
@@ -65,6 +67,15 @@ class Guest:
         self.tap = tap
         self.fd = os.open('/dev/net/tun', os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self.fd, TUNSETIFF, struct.pack('16sH22x', tap.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+        self.wait_for_port()
+
+    def wait_for_port(self):
+        """The bridge takes frames only once the kernel's link watcher has seen the carrier, a moment after the open."""
+        for _ in range(200):
+            link = json.loads(subprocess.run(['ip', '-j', '-d', 'link', 'show', self.tap], capture_output=True,
+                                             text=True, check=True).stdout)[0]
+            if 'master' not in link or link['linkinfo']['info_slave_data']['state'] == 'forwarding':
+                return
 
     def send(self, frame):
         """FALSE when the tap is down: the frame went nowhere."""

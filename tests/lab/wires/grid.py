@@ -66,8 +66,8 @@ class Application:
             if wire[0] == nic:
                 segment = '%s.%s' % (group(wire[1][0]), wire[1][1])
         if terminal == 'in':
-            side, segment = 'input', '%s.in' % group(member)
-            ends = [self.rule(w, nic, w[0], 'server') for w in self.wires if w[1] == nic]
+            side, ends = 'input', [self.rule(w, nic, w[0], 'server') for w in self.wires if w[1] == nic]
+            segment = '%s.in' % group(member) if ends else None
         return {'terminal': terminal, 'side': side, 'mac': self.mac(nic), 'address': ADDRESSES[nic], 'aliases': [],
                 'segment': segment, 'rules': ends}
 
