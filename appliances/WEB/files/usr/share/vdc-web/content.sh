@@ -45,9 +45,15 @@ fs_mount () {
     echo $access > $run/fs-access
 }
 
-# Lazy: what a request has open is closed with the request. Forced: what waits for a NAS that is gone fails now.
+# Lazy: what a request has open is closed with the request. In the background: when the wire is gone, the kernel's
+# good-bye to the NAS takes until its time-out.
 fs_unmount () {
-    umount -f $fs 2>/dev/null || umount -l $fs 2>/dev/null || :
+    umount -l $fs > /dev/null 2>&1 &
+    turn=0
+    while fs_mounted && [ $turn -lt 50 ]; do
+        sleep 0.1
+        turn=$((turn + 1))
+    done
 }
 
 # Sets $root, the folder nginx serves; empty when there is nothing to serve.
