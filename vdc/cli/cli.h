@@ -49,8 +49,7 @@ gboolean cli_is_interactive (void);
 /* "Question [y/N] " on the terminal; FALSE without one. */
 gboolean cli_ask_name (const char *question, const char *expected);
 
-/* --- commands that change something
- * ------------------------------------------------------------------------------- */
+/* --- commands that change something -------------------------------------------------------------------- */
 
 /*
  * POST and, when the answer names a job, follow it to its end with progress on standard error. *@job receives

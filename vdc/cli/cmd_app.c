@@ -18,8 +18,7 @@ app_path (Cli *cli, const char *tail)
     return g_strconcat (path, tail, NULL);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 /* FILE or "-"; NULL and @error. */
 static char *
@@ -62,34 +61,7 @@ add_description (json_t *body, const char *file, GError **error)
     return TRUE;
 }
 
-/*
- * The value of k=v as JSON: numbers and true/false as such, "…" in quotes as JSON text, everything else is a
- * string. The same reading as in a YAML description.
- */
-static json_t *
-value_of (const char *text)
-{
-    gint64 integer;
-    if (strcmp (text, "true") == 0 || strcmp (text, "false") == 0)
-        return json_boolean (*text == 't');
-    gboolean plain =
-        strcmp (text, "0") == 0 || (*text != '0' && *text != '+' && strncmp (text, "-0", 2) != 0);
-    if (plain && g_ascii_string_to_signed (text, 10, G_MININT64, G_MAXINT64, &integer, NULL))
-        return json_integer (integer);
-    if (*text != '\0' && strspn (text, "0123456789.-") == strlen (text) && strchr (text, '.') != NULL) {
-        char *end = NULL;
-        double number = g_ascii_strtod (text, &end);
-        if (*end == '\0' && g_ascii_isdigit (end[-1]))
-            return json_real (number);
-    }
-    if (*text == '"') {
-        json_t *quoted = json_parse (text, strlen (text), NULL);
-        if (quoted != NULL)
-            return quoted;
-    }
-    return json_str_new (text);
-}
-
+/* Values go as text; the controller reads them by the type of the property. */
 static gboolean
 add_assignments (json_t *body, const char *key, char *const *words, guint n, GError **error)
 {
@@ -99,7 +71,7 @@ add_assignments (json_t *body, const char *key, char *const *words, guint n, GEr
         g_autofree char *value = NULL;
         if (!target_parse_assignment (words[i], &name, &value, error))
             return FALSE;
-        json_put (set, name, value_of (value));
+        json_put (set, name, json_str_new (value));
     }
     if (n > 0)
         json_put (body, key, g_steal_pointer (&set));
@@ -113,8 +85,7 @@ add_set_option (Cli *cli, json_t *body, GError **error)
     return add_assignments (body, "set", (char *const *)sets->pdata, sets->len, error);
 }
 
-/* --- list and show
- * ------------------------------------------------------------------------------------------------ */
+/* --- list and show ------------------------------------------------------------------------------------- */
 
 static const Column app_columns[] = {
     {"NAME", "name"},
@@ -241,8 +212,7 @@ cmd_app_show (Cli *cli)
     return 0;
 }
 
-/* --- the ends of commands that change something
- * ------------------------------------------------------------------- */
+/* --- the ends of commands that change something -------------------------------------------------------- */
 
 /* After a change: the application as JSON, or one line that says where it stands. */
 static int
@@ -281,25 +251,36 @@ static const Column step_columns[] = {
     {"STEP", "name"}, {"KIND", "kind"}, {"OBJECT", "object"}, {"WHY", "text"}, {NULL}};
 
 static void
+print_volume_changes (const json_t *volumes)
+{
+    static const char *const kinds[][2] = {
+        {"new", "will be made"},
+        {"grown", "will grow"},
+        {"unused", "will be detached and kept"},
+        {"problem", "cannot be changed like this"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
+        g_autofree char *names = print_cell (volumes, kinds[i][0], FORMAT_LIST);
+        if (strcmp (names, "-") != 0)
+            printf ("volume %s %s\n", names, kinds[i][1]);
+    }
+}
+
+static void
 print_changes (const json_t *changes)
 {
-    static const Column object_columns[] = {
-        {"CHANGE", "change"}, {"OBJECT", "object"}, {"EFFECT", "effect"}, {"TEXT", "text"}, {NULL}};
-    size_t index;
-    json_t *change;
-    if (json_array_size (changes) == 0)
-        return;
-    if (json_is_object (json_array_get (changes, 0)) &&
-        json_object_get (json_array_get (changes, 0), "effect")) {
-        print_table (stdout, object_columns, changes, NULL);
-    } else {
-        json_array_foreach (changes, index, change) {
-            g_autofree char *line =
-                json_is_string (change) ? print_clean (json_string_value (change)) : json_text (change);
-            printf ("  %s\n", line);
-        }
+    static const Column columns[] = {{"MEMBER", "member"}, {"CHANGE", "change"}, {"WHY", "text"}, {NULL}};
+    json_t *members = json_object_get (changes, "members"), *warnings = json_object_get (changes, "warnings");
+    print_volume_changes (json_object_get (changes, "volumes"));
+    if (json_array_size (members) > 0) {
+        print_table (stdout, columns, members, NULL);
+        printf ("\n");
     }
-    printf ("\n");
+    if (json_array_size (warnings) > 0) {
+        printf ("Warnings (--confirm applies in spite of them):\n");
+        print_problems (stdout, NULL, warnings);
+        printf ("\n");
+    }
 }
 
 static int
@@ -309,18 +290,12 @@ print_plan (Cli *cli, const json_t *plan)
         print_json (stdout, plan);
         return 0;
     }
-    json_t *changes = json_object_get (plan, "changes");
-    print_changes (changes ? changes : json_object_get (plan, "diff"));
+    print_changes (json_object_get (plan, "changes"));
     print_table (stdout, step_columns, json_object_get (plan, "steps"), "nothing to do");
     size_t index;
     json_t *item;
     json_array_foreach (json_object_get (plan, "cycles"), index, item)
-        printf ("these start together, their wires form a circle: %s\n",
-                json_string_value (item) ? json_string_value (item) : "");
-    json_array_foreach (json_object_get (plan, "warnings"), index, item) {
-        g_autofree char *text = print_cell (item, "message", FORMAT_TEXT);
-        printf ("warning: %s\n", text);
-    }
+        printf ("these start together, their wires form a circle: %s\n", json_string_value (item));
     return 0;
 }
 
@@ -339,8 +314,7 @@ act (Cli *cli, const char *action, json_t *body)
     return plan ? print_plan (cli, plan) : cli_fail (cli, error);
 }
 
-/* --- create, plan, apply, destroy
- * --------------------------------------------------------------------------------- */
+/* --- create, plan, apply, destroy ---------------------------------------------------------------------- */
 
 int
 cmd_app_create (Cli *cli)
@@ -409,9 +383,13 @@ cmd_app_destroy (Cli *cli)
 {
     g_autoptr (GError) error = NULL;
     const char *name = options_word (cli->options, 0);
-    g_autofree char *path = app_path (cli, "");
-    g_autofree char *question = g_strdup_printf (
-        "This destroys application %s. Its volumes are kept as unused.\nType its name to go on: ", name);
+    gboolean keep = options_flag (cli->options, "keep-volumes");
+    g_autofree char *query =
+        g_strdup_printf ("?keep_volumes=%d&force=%d", keep, options_flag (cli->options, "force"));
+    g_autofree char *path = app_path (cli, query);
+    g_autofree char *question =
+        g_strdup_printf ("This destroys application %s%s.\nType its name to go on: ", name,
+                         keep ? "; its volumes are kept" : " and its volumes with all their data");
     if (!options_flag (cli->options, "yes") && !cli_ask_name (question, name)) {
         fprintf (stderr, "vdc: nothing was done; give --yes to destroy without being asked\n");
         return 4;
@@ -433,8 +411,7 @@ cmd_app_destroy (Cli *cli)
     return code;
 }
 
-/* --- actions
- * ------------------------------------------------------------------------------------------------------ */
+/* --- actions ------------------------------------------------------------------------------------------- */
 
 int
 cmd_app_start (Cli *cli)
@@ -534,25 +511,24 @@ cmd_app_config (Cli *cli)
  */
 
 static void
-print_log_line (Cli *cli, const json_t *line)
+print_log_line (const json_t *line)
 {
-    if (cli->json) {
-        print_json_line (stdout, line);
-        return;
-    }
     g_autofree char *time = print_cell (line, "time", FORMAT_TIME);
-    g_autofree char *member = print_cell (line,
-                                          json_object_get (line, "member")     ? "member"
-                                          : json_object_get (line, "instance") ? "instance"
-                                                                               : "id",
-                                          FORMAT_TEXT);
-    g_autofree char *severity =
-        print_cell (line, json_object_get (line, "severity") ? "severity" : "kind", FORMAT_TEXT);
-    const char *said = json_str (
-        line, "text", json_str (json_object_get (line, "data"), "text", json_str (line, "state", "")));
-    g_autofree char *text = print_clean (said);
-    printf ("%s  %-12s  %-8s  %s\n", time, member, severity, text);
-    fflush (stdout);
+    g_autofree char *id = print_cell (line, "id", FORMAT_TEXT);
+    g_autofree char *kind = print_cell (line, "kind", FORMAT_TEXT);
+    g_autofree char *state = print_cell (line, "state", FORMAT_TEXT);
+    g_autofree char *text = print_cell (line, "data.text", FORMAT_TEXT);
+    printf ("%s  %-16s  %-22s  %s%s%s\n", time, id, kind, state, strcmp (text, "-") ? "  " : "",
+            strcmp (text, "-") ? text : "");
+}
+
+/* "web" is every member of web; "web.1" that one. */
+static gboolean
+is_about (const json_t *line, const char *instance)
+{
+    const char *id = json_str (line, "id", "");
+    gsize length = strlen (instance);
+    return strncmp (id, instance, length) == 0 && (id[length] == '\0' || id[length] == '.');
 }
 
 int
@@ -561,26 +537,29 @@ cmd_app_logs (Cli *cli)
     gint64 tail = 0;
     g_autoptr (GError) error = NULL;
     const char *instance = options_value (cli->options, "instance");
-    if (!options_int (cli->options, "tail", 1, 100000, 200, &tail, &error))
+    if (!options_int (cli->options, "tail", 1, 10000, 200, &tail, &error))
         return cli_fail (cli, error);
-    g_autoptr (GString) query = g_string_new (NULL);
-    g_string_append_printf (query, "/logs?tail=%" G_GINT64_FORMAT, tail);
-    if (instance != NULL) {
-        g_autofree char *escaped = http_escape (instance);
-        g_string_append_printf (query, "&instance=%s", escaped);
-    }
-    g_autofree char *path = app_path (cli, query->str);
+    g_autofree char *query =
+        g_strdup_printf ("/logs?limit=%" G_GINT64_FORMAT, instance ? (gint64)10000 : tail);
+    g_autofree char *path = app_path (cli, query);
     g_autoptr (json_t) list = cli_get (cli, path, &error);
     if (list == NULL)
         return cli_fail (cli, error);
-    json_t *items = json_object_get (list, "items");
+    g_autoptr (json_t) kept = json_array ();
+    size_t index;
+    json_t *line;
+    json_array_foreach (json_object_get (list, "items"), index, line) {
+        if (instance == NULL || is_about (line, instance))
+            json_array_append (kept, line);
+    }
+    while ((gint64)json_array_size (kept) > tail)
+        json_array_remove (kept, 0);
     if (cli->json) {
+        json_object_set (list, "items", kept);
         print_json (stdout, list);
         return 0;
     }
-    size_t index;
-    json_t *line;
-    json_array_foreach (items, index, line)
-        print_log_line (cli, line);
+    json_array_foreach (kept, index, line)
+        print_log_line (line);
     return 0;
 }

@@ -19,7 +19,7 @@ typedef struct {
     GMainLoop *loop;
     HttpCall *call;
     GString *line;
-    guint64 after;
+    gint64 after; /* -1: from now */
     guint retry;
     gboolean told_break;
     GError *error;
@@ -43,8 +43,7 @@ print_event (Cli *cli, const json_t *event)
     fflush (stdout);
 }
 
-/* --- follow
- * ------------------------------------------------------------------------------------------------------- */
+/* --- follow -------------------------------------------------------------------------------------------- */
 
 static void open_stream (Follow *follow);
 
@@ -56,7 +55,7 @@ take_line (Follow *follow, const char *text)
     g_autoptr (json_t) event = json_parse (text + 5, strlen (text + 5), NULL);
     if (!json_is_object (event) || json_object_get (event, "seq") == NULL)
         return;
-    follow->after = MAX (follow->after, (guint64)json_int (event, "seq", 0));
+    follow->after = MAX (follow->after, json_int (event, "seq", 0));
     print_event (follow->cli, event);
 }
 
@@ -108,8 +107,9 @@ on_end (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer 
 static void
 open_stream (Follow *follow)
 {
-    g_autofree char *url =
-        cli_url (follow->cli, NULL, "/events?follow=1&after=%" G_GUINT64_FORMAT, follow->after);
+    g_autofree char *from =
+        follow->after >= 0 ? g_strdup_printf ("&after=%" G_GINT64_FORMAT, follow->after) : g_strdup ("");
+    g_autofree char *url = cli_url (follow->cli, NULL, "/events?follow=1%s", from);
     HttpCallOptions options = {
         .data = on_text, .accept = "text/event-stream", .silence_timeout_ms = SILENCE_MS};
     follow->call = http_client_send (follow->cli->client, "GET", url, &options, on_end, follow);
@@ -123,7 +123,7 @@ on_signal (gpointer user_data)
 }
 
 static int
-follow_events (Cli *cli, guint64 after)
+follow_events (Cli *cli, gint64 after)
 {
     Follow follow = {
         .cli = cli, .after = after, .line = g_string_new (NULL), .loop = g_main_loop_new (NULL, FALSE)};
@@ -149,28 +149,27 @@ cmd_events (Cli *cli)
 {
     g_autoptr (GError) error = NULL;
     gint64 after = 0;
-    if (!options_int (cli->options, "after", 0, G_MAXINT64, 0, &after, &error))
+    if (!options_int (cli->options, "after", 0, G_MAXINT64, -1, &after, &error) ||
+        cli_client (cli, &error) == NULL)
         return cli_fail (cli, error);
-    g_autofree char *path = g_strdup_printf ("/events?after=%" G_GINT64_FORMAT, after);
-    g_autoptr (json_t) list = cli_get (cli, path, &error);
+    if (options_flag (cli->options, "follow"))
+        return follow_events (cli, after);
+    g_autofree char *path = g_strdup_printf ("/events?after=%" G_GINT64_FORMAT, MAX (after, 0));
+    g_autoptr (json_t) list = cli_list (cli, path, &error);
     if (list == NULL)
         return cli_fail (cli, error);
-    gboolean follow = options_flag (cli->options, "follow");
-    if (cli->json && !follow) {
+    if (cli->json) {
         print_json (stdout, list);
         return 0;
     }
     size_t index;
     json_t *event;
-    json_array_foreach (json_object_get (list, "items"), index, event) {
+    json_array_foreach (json_object_get (list, "items"), index, event)
         print_event (cli, event);
-        after = MAX (after, json_int (event, "seq", 0));
-    }
-    return follow ? follow_events (cli, (guint64)after) : 0;
+    return 0;
 }
 
-/* --- verify
- * ------------------------------------------------------------------------------------------------------- */
+/* --- verify -------------------------------------------------------------------------------------------- */
 
 static void
 print_findings (const json_t *report)

@@ -46,32 +46,13 @@ print_section (const Column *columns, const json_t *items)
     print_table (stdout, columns, items, NULL);
 }
 
-/* {NAME: {…}} → [{"name": NAME, …}], for tables. */
-static json_t *
-named (const json_t *object)
-{
-    json_t *items = json_array ();
-    const char *key;
-    json_t *value;
-    json_object_foreach ((json_t *)object, key, value) {
-        json_t *item = json_is_object (value) ? json_copy (value) : json_object ();
-        json_put (item, "name", json_string (key));
-        json_array_append_new (items, item);
-    }
-    return items;
-}
-
-/* --- classes and catalog
- * ------------------------------------------------------------------------------------------ */
+/* --- classes and catalog ------------------------------------------------------------------------------- */
 
 int
 cmd_class_list (Cli *cli)
 {
     static const Column columns[] = {
-        {"CLASS", "class"},
-        {"VERSION", "version"},
-        {"SUMMARY", "summary"},
-        {NULL},
+        {"CLASS", "name"}, {"KIND", "kind"}, {"VERSION", "version"}, {"SUMMARY", "summary"}, {NULL},
     };
     return list (cli, "/classes", columns, "no classes");
 }
@@ -80,7 +61,9 @@ int
 cmd_class_show (Cli *cli)
 {
     static const Column fields[] = {
-        {"Class", "class"},
+        {"Class", "name"},
+        {"Kind", "kind"},
+        {"Catalog", "catalog"},
         {"Version", "version"},
         {"Summary", "summary"},
         {"Help", "help"},
@@ -90,6 +73,7 @@ cmd_class_show (Cli *cli)
         {"Memory", "resources.memory"},
         {"Network", "resources.network"},
         {"Outside address", "outside"},
+        {"Published", "publish", FORMAT_LIST},
         {NULL},
     };
     static const Column terminals[] = {
@@ -112,12 +96,9 @@ cmd_class_show (Cli *cli)
     if (class == NULL)
         return code;
     print_fields (stdout, fields, class);
-    g_autoptr (json_t) ends = named (json_object_get (class, "terminals"));
-    g_autoptr (json_t) settings = named (json_object_get (class, "properties"));
-    g_autoptr (json_t) slots = named (json_object_get (class, "volumes"));
-    print_section (terminals, ends);
-    print_section (properties, settings);
-    print_section (volumes, slots);
+    print_section (terminals, json_object_get (class, "terminals"));
+    print_section (properties, json_object_get (class, "properties"));
+    print_section (volumes, json_object_get (class, "volumes"));
     return 0;
 }
 
@@ -127,11 +108,22 @@ cmd_catalog_list (Cli *cli)
     static const Column columns[] = {
         {"NAME", "name"}, {"KIND", "kind"}, {"VERSION", "version"}, {"SUMMARY", "summary"}, {NULL},
     };
-    return list (cli, "/catalogs", columns, "the catalog is empty");
+    g_autoptr (GError) error = NULL;
+    g_autoptr (json_t) answer = cli_get (cli, "/catalogs", &error);
+    if (answer == NULL)
+        return cli_fail (cli, error);
+    if (cli->json) {
+        print_json (stdout, answer);
+        return 0;
+    }
+    print_table (stdout, columns, json_object_get (answer, "items"), "the catalog is empty");
+    if (json_array_size (json_object_get (answer, "problems")) > 0)
+        fprintf (stderr, "vdc: some folders of the catalog are not usable:\n");
+    print_problems (stderr, NULL, json_object_get (answer, "problems"));
+    return 0;
 }
 
-/* --- volumes
- * ------------------------------------------------------------------------------------------------------ */
+/* --- volumes ------------------------------------------------------------------------------------------- */
 
 int
 cmd_volume_list (Cli *cli)
@@ -140,9 +132,10 @@ cmd_volume_list (Cli *cli)
         {"NAME", "name"},
         {"ID", "id"},
         {"SIZE", "size_bytes", FORMAT_BYTES},
-        {"USED", "allocated_bytes", FORMAT_BYTES},
+
         {"STATE", "state"},
         {"APPLICATION", "application"},
+        {"USED BY", "used_by", FORMAT_LIST},
         {"SERVER", "server"},
         {NULL},
     };
@@ -157,16 +150,15 @@ cmd_volume_show (Cli *cli)
         {"Id", "id"},
         {"State", "state"},
         {"Size", "size_bytes", FORMAT_BYTES},
-        {"Used", "allocated_bytes", FORMAT_BYTES},
+
         {"Application", "application"},
-        {"Instance", "instance"},
-        {"Writer", "writer"},
+        {"Used by", "used_by", FORMAT_LIST},
+
         {"Server", "server"},
-        {"Mirrors", "mirrors"},
-        {"File system", "filesystem"},
-        {"Seed", "seed"},
+
         {"Created", "created", FORMAT_TIME},
-        {"Text", "text"},
+        {"Error", "error.message"},
+        {"What to do", "error.remedy"},
         {NULL},
     };
     int code;
@@ -223,8 +215,7 @@ cmd_volume_destroy (Cli *cli)
     return code;
 }
 
-/* --- servers, networks, jobs
- * -------------------------------------------------------------------------------------- */
+/* --- servers, networks, jobs --------------------------------------------------------------------------- */
 
 int
 cmd_server_list (Cli *cli)
@@ -249,10 +240,11 @@ cmd_server_show (Cli *cli)
     static const Column fields[] = {
         {"Server", "name"},
         {"State", "state"},
-        {"Text", "text"},
+
         {"URL", "url"},
         {"Address", "address"},
-        {"Last report", "seen", FORMAT_TIME},
+        {"Silent for (ms)", "silence_ms"},
+        {"Instances", "instances"},
         {"Boot id", "boot_id"},
         {"Agent", "agent_version"},
         {"Acceleration", "accel"},
@@ -260,7 +252,7 @@ cmd_server_show (Cli *cli)
         {"CPUs", "cpus"},
         {"Memory", "memory_bytes", FORMAT_BYTES},
         {"Memory free", "memory_free_bytes", FORMAT_BYTES},
-        {"Memory promised", "memory_used_bytes", FORMAT_BYTES},
+        {"Memory promised", "memory_reserved_bytes", FORMAT_BYTES},
         {"Disk", "disk_bytes", FORMAT_BYTES},
         {"Disk free", "disk_free_bytes", FORMAT_BYTES},
         {"QEMU", "qemu"},

@@ -33,6 +33,13 @@ static const Option destroy_options[] = {
     {"yes", 'y', NULL, "do not ask"},
     {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
     {NULL}};
+static const Option app_destroy_options[] = {
+    {"yes", 'y', NULL, "do not ask"},
+    {"keep-volumes", 0, NULL, "keep its volumes as unused"},
+    {"force", 0, NULL, "also when it is not stopped"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL},
+};
 static const Option logs_options[] = {
     {"instance", 'i', "NAME", "only this instance or member"},
     {"tail", 't', "N", "this many lines, 200 unless given"},
@@ -57,7 +64,7 @@ static const Option volume_options[] = {
     {NULL},
 };
 static const Option events_options[] = {
-    {"follow", 'f', NULL, "go on with what comes"},
+    {"follow", 'f', NULL, "print what comes from now on, or after N, until interrupted"},
     {"after", 'a', "N", "only events with a greater number"},
     {NULL},
 };
@@ -93,17 +100,17 @@ const Command commands[] = {
      "Members that go are drained first: what they serve just now is finished.", "vdc app scale shop web=4",
      action_options, 2, 64, FALSE, cmd_app_scale},
     {"app config", "APP [NAME=VALUE]", "Show or change settings while it runs",
-     "NAME is a property of the application, or INSTANCE.PROPERTY. Numbers and true/false are taken as such; "
-     "write "
-     "'NAME=\"12\"' for a text.",
+     "NAME is a property of the application, or INSTANCE.PROPERTY. VALUE is read by the type of the "
+     "property.",
      "vdc app config shop\nvdc app config shop web.max_conn=512", action_options, 1, 64, FALSE,
      cmd_app_config},
     {"app clean", "APP", "Make the root disks of all its appliances anew",
      "Application volumes keep their data. The application must be stopped.", "vdc app clean shop",
      action_options, 1, 1, FALSE, cmd_app_clean},
     {"app destroy", "APP", "Remove a stopped application",
-     "Asks for its name, unless --yes. Its volumes are kept.",
-     "vdc app destroy shop\nvdc app destroy shop --yes", destroy_options, 1, 1, FALSE, cmd_app_destroy},
+     "Its volumes go with it, unless --keep-volumes. Asks for its name, unless --yes.",
+     "vdc app destroy shop\nvdc app destroy shop --yes --keep-volumes", app_destroy_options, 1, 1, FALSE,
+     cmd_app_destroy},
     {"app logs", "APP", "Log lines and alerts of its appliances", NULL,
      "vdc app logs shop\nvdc app logs shop -i web.1", logs_options, 1, 1, FALSE, cmd_app_logs},
 

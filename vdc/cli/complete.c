@@ -49,8 +49,7 @@ offer (const char *candidate, const char *typed)
         printf ("%s\n", candidate);
 }
 
-/* --- words of the table
- * ------------------------------------------------------------------------------------------- */
+/* --- words of the table -------------------------------------------------------------------------------- */
 
 static void
 offer_words (const char *before, const char *typed)
@@ -80,8 +79,7 @@ offer_options (const Command *command, const char *typed)
     offer ("--help", typed);
 }
 
-/* --- names of things
- * ---------------------------------------------------------------------------------------------- */
+/* --- names of things ----------------------------------------------------------------------------------- */
 
 static void
 offer_names (Cli *cli, const char *path, const char *key, const char *prefix, const char *suffix,
@@ -118,7 +116,7 @@ offer_argument (Cli *cli, const char *kind, const char *typed)
     static const struct {
         const char *kind, *path, *key;
     } lists[] = {
-        {"APP", "/applications", "name"},  {"CLASS", "/classes", "class"},   {"VOLUME", "/volumes", "name"},
+        {"APP", "/applications", "name"},  {"CLASS", "/classes", "name"},    {"VOLUME", "/volumes", "name"},
         {"SERVER", "/servers", "name"},    {"NETWORK", "/networks", "name"}, {"JOB", "/jobs", "id"},
         {"TEMPLATE", "/catalogs", "name"},
     };

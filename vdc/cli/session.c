@@ -38,8 +38,7 @@ end_with (Session *session, GError *error)
     g_main_loop_quit (session->loop);
 }
 
-/* --- output
- * ------------------------------------------------------------------------------------------------------- */
+/* --- output -------------------------------------------------------------------------------------------- */
 
 static gboolean
 write_all (int fd, const guint8 *data, gsize length)
@@ -131,8 +130,7 @@ on_output_end (HttpCall *call, const HttpAnswer *answer, const GError *error, gp
                                "the connection to the session broke off; what it ran may still go on"));
 }
 
-/* --- input
- * -------------------------------------------------------------------------------------------------------- */
+/* --- input --------------------------------------------------------------------------------------------- */
 
 static void watch_input (Session *session);
 
@@ -143,9 +141,12 @@ on_sent (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer
     session->sending = NULL;
     if (session->ended || session->eof_sent)
         return;
-    /* A program that closed its input is no failure: its exit code tells. */
+    /* A program that closed its input, or ended, is no failure: its exit code tells. Input that got lost is
+     * one. */
     if (error == NULL)
         watch_input (session);
+    else if (answer->status == 0 || answer->status >= 500)
+        end_with (session, g_error_copy (error));
 }
 
 static void

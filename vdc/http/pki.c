@@ -100,8 +100,7 @@ key_parse (const char *pem, const char *what, GError **error)
     return NULL;
 }
 
-/* --- building
- * ----------------------------------------------------------------------------------------------------- */
+/* --- building ------------------------------------------------------------------------------------------ */
 
 static int
 set_basics (Certificate *certificate, Key *key, const char *common_name, guint days)
@@ -195,8 +194,7 @@ make_ca (const char *name, char **ca_pem, char **ca_key_pem, GError **error)
     return TRUE;
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------------------------------------- */
 
 static char *
 path_of (const char *folder, const char *name, const char *suffix)
@@ -312,8 +310,7 @@ pki_issue (const char *folder, const PkiSubject *subject, char **certificate_out
     return TRUE;
 }
 
-/* --- checking
- * ----------------------------------------------------------------------------------------------------- */
+/* --- checking ------------------------------------------------------------------------------------------ */
 
 static char *
 common_name_of (Certificate *certificate)
@@ -397,8 +394,7 @@ pki_session_peer (void *session, GError **error)
     return name;
 }
 
-/* --- renewal
- * ------------------------------------------------------------------------------------------------------ */
+/* --- renewal ------------------------------------------------------------------------------------------- */
 
 static gboolean
 name_is_covered (Certificate *certificate, const char *name)

@@ -28,8 +28,7 @@ void http_reply_html (HttpRequest *request, const char *html);
 /* @bytes is referenced. */
 void http_reply_bytes (HttpRequest *request, guint status, const char *content_type, GBytes *bytes);
 
-/* --- streams
- * ------------------------------------------------------------------------------------------------------ */
+/* --- streams ------------------------------------------------------------------------------------------- */
 
 /*
  * An answer that goes on: the producer writes on the main loop, the server's thread sends. The pointer is
@@ -72,8 +71,7 @@ void http_stream_end (HttpStream *stream);
 /* Ends it so that the client sees a broken answer. */
 void http_stream_abort (HttpStream *stream);
 
-/* --- server-sent events
- * ------------------------------------------------------------------------------------------- */
+/* --- server-sent events -------------------------------------------------------------------------------- */
 
 #define HTTP_EVENTS_HEARTBEAT_S 15
 

@@ -89,8 +89,7 @@ server_unref (HttpServer *server)
     g_free (server);
 }
 
-/* --- from the main loop to the net side
- * --------------------------------------------------------------------------- */
+/* --- from the main loop to the net side ---------------------------------------------------------------- */
 
 static void
 lock_request (HttpRequest *request)
@@ -198,8 +197,7 @@ static const HttpRequestOps request_ops = {
     .release = release,
 };
 
-/* --- net side: guard
- * ---------------------------------------------------------------------------------------------- */
+/* --- net side: guard ----------------------------------------------------------------------------------- */
 
 typedef struct {
     GHashTable *headers;
@@ -292,8 +290,7 @@ read_query (struct MHD_Connection *connection, HttpRequest *request)
     return given == taken;
 }
 
-/* --- net side: answers
- * -------------------------------------------------------------------------------------------- */
+/* --- net side: answers --------------------------------------------------------------------------------- */
 
 static void
 add_headers (struct MHD_Response *response, HttpRequest *request)
@@ -397,8 +394,7 @@ send_answer (struct MHD_Connection *connection, HttpRequest *request)
     return queue_response (connection, request->status, response);
 }
 
-/* --- net side: receiving
- * ------------------------------------------------------------------------------------------ */
+/* --- net side: receiving ------------------------------------------------------------------------------- */
 
 static Link *
 link_of (struct MHD_Connection *connection)
@@ -654,8 +650,7 @@ static void G_GNUC_PRINTF (2, 0) on_library_log (void *data, const char *format,
     vdc_log (VDC_LOG_DEBUG, "http library", "text", g_strstrip (text), NULL);
 }
 
-/* --- sweep: deadlines, and clients that left while we were silent
- * ------------------------------------------------- */
+/* --- sweep: deadlines, and clients that left while we were silent -------------------------------------- */
 
 static void
 sweep_link (Link *link, gint64 now_us)
@@ -691,8 +686,7 @@ sweep (gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* --- start and stop
- * ----------------------------------------------------------------------------------------------- */
+/* --- start and stop ------------------------------------------------------------------------------------ */
 
 static gboolean
 parse_listen (const char *text, struct sockaddr_storage *address, socklen_t *length, GError **error)

@@ -172,8 +172,7 @@ http_stream_take (HttpStream *stream, char *buffer, gsize max)
     return taken;
 }
 
-/* --- server-sent events
- * ------------------------------------------------------------------------------------------- */
+/* --- server-sent events -------------------------------------------------------------------------------- */
 
 static gboolean
 beat (gpointer data)

@@ -91,8 +91,7 @@ text_val (const char *text)
     return (MDB_val){strlen (text), (void *)text};
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------------------------------------- */
 
 /* LMDB lets several processes in; our numbering and caches want exactly one. */
 static gboolean
@@ -209,8 +208,7 @@ tables_close (StoreTables *tables)
     g_free (tables);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 static MDB_txn *
 begin_read (StoreTables *tables, GError **error)
@@ -371,8 +369,7 @@ tables_read_numbers (StoreTables *tables, guint64 *first_seq, guint64 *last_seq,
     return rc == 0 || fail (error, rc, "cannot read the numbers");
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static int
 apply_changes (StoreTables *tables, MDB_txn *txn, const StoreRecord *record)

@@ -4,8 +4,7 @@
 
 #define DEFAULT_EVENTS_KEPT 100000
 
-/* --- local back end
- * ----------------------------------------------------------------------------------------------- */
+/* --- local back end ------------------------------------------------------------------------------------ */
 
 static gboolean
 append_local (Store *store, const StoreRecord *record, GError **error)
@@ -17,8 +16,7 @@ append_local (Store *store, const StoreRecord *record, GError **error)
 
 const StoreLog store_log_local = {"local", append_local};
 
-/* --- open and read
- * ------------------------------------------------------------------------------------------------ */
+/* --- open and read ------------------------------------------------------------------------------------- */
 
 Store *
 store_open (const char *folder, const StoreOptions *options, GError **error)
@@ -114,8 +112,7 @@ store_copy (Store *store, const char *folder, GError **error)
     return tables_copy (store->tables, folder, error);
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static void
 change_free (gpointer data)

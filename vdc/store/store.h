@@ -58,8 +58,7 @@ Store *store_open (const char *folder, const StoreOptions *options, GError **err
 void store_close (Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Store, store_close)
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 /* A copy, caller owns. NULL: VDC_ERROR_NOT_FOUND "no application 'shop'", or the store failed. */
 json_t *store_get (Store *store, StoreTable table, const char *key, GError **error);
@@ -76,8 +75,7 @@ gboolean store_list (Store *store, StoreTable table, const char *prefix, const c
 json_t *store_list_json (Store *store, StoreTable table, const char *prefix, const char *after, guint limit,
                          GError **error);
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 /* One at a time. */
 StoreTxn *store_begin (Store *store);

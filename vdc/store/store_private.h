@@ -56,8 +56,7 @@ struct StoreTxn {
 /* events.c: tell every watcher. */
 void event_watches_tell (Store *store, const json_t *event);
 
-/* --- lmdb.c: the one file that knows LMDB
- * -------------------------------------------------------------------------- */
+/* --- lmdb.c: the one file that knows LMDB -------------------------------------------------------------- */
 
 StoreTables *tables_open (const char *folder, guint64 map_size_bytes, guint64 map_limit_bytes,
                           GError **error);
