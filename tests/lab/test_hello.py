@@ -24,6 +24,6 @@ class Hello(labfixture.LabTest):
         self.page(url)
         self.client.act('hello', 'stop')
         self.client.wait_application('hello', 'stopped')
-        self.client.wait(f'{url} is closed', lambda: vdc.http_get(url)[0] == 0, 10)
+        self.client.wait(f'{url} is closed', lambda: vdc.http_get(url)[0] == 0, 10, silence_s=0.2)
         self.assertEqual(self.lab.processes('qemu-system-x86_64'), [])
         self.assertEqual(self.client.verify(), [])

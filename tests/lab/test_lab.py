@@ -138,7 +138,8 @@ class SharedLab(labfixture.LabTest):
             old = self.lab.processes(program)
             self.assertEqual(len(old), 1, program)
             os.kill(old[0], signal.SIGKILL)
-            self.client.wait(f'{program} is back', lambda p=program, o=old: set(self.lab.processes(p)) - set(o), 30)
+            self.client.wait(f'{program} is back', lambda p=program, o=old: set(self.lab.processes(p)) - set(o), 30,
+                             silence_s=0.2)
         self.client.wait('the server is up', lambda: self.client.get('servers/s1')['state'] == 'up', 30)
 
     def test_more_servers_are_refused(self):

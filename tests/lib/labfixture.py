@@ -140,6 +140,6 @@ class LabTest(unittest.TestCase):
             seen[:] = [vdc.http_get(url)]
             return right(seen[0][0], seen[0][2]) and seen[0]
         try:
-            return self.client.wait(f'{url} answers', look, timeout_s)[2]
+            return self.client.wait(f'{url} answers', look, timeout_s, silence_s=0.5)[2]
         except vdc.TooLate:
             self.fail(f'{url}: last answer {seen[0][0]}: {seen[0][2][:500]}')

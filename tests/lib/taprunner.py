@@ -79,6 +79,9 @@ class TapResult(unittest.TestResult):
 
 def name_of(test):
     text = test.id().split('[', 1)[0] if hasattr(test, 'id') else str(test)
+    if text.startswith(('setUp', 'tearDown')):  # of a class or module: "setUpClass (test_lab.SharedLab)"
+        step, _, owner = text.partition(' (')
+        return f'{owner.split(".")[0].removeprefix("test_").rstrip(")")}/{owner.split(".")[-1].rstrip(")")}-{step}'
     parts = text.replace('(', ' ').replace(')', ' ').split()[0].split('.')
     module = parts[0][5:] if parts[0].startswith('test_') else parts[0]
     case = parts[-1][5:] if parts[-1].startswith('test_') else parts[-1]

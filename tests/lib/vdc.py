@@ -77,11 +77,11 @@ class Client:
 
     # --- events ------------------------------------------------------------------------------------------------------------
 
-    def wakeups(self, deadline):
-        """Yields once at the start and then whenever an event came, until @deadline (monotonic)."""
+    def wakeups(self, deadline, silence_s):
+        """Yields once at the start, whenever an event came, and after each silence, until @deadline (monotonic)."""
         while time.monotonic() < deadline:
             opened = False
-            connection = self.connection(min(max(deadline - time.monotonic(), 0.1), 5))
+            connection = self.connection(min(max(deadline - time.monotonic(), 0.1), silence_s))
             try:
                 connection.request('GET', '/api/v1/events?follow=1', headers=self.headers({'Accept': 'text/event-stream'}))
                 answer = connection.getresponse()
@@ -99,11 +99,13 @@ class Client:
             finally:
                 connection.close()
 
-    def wait(self, what, look, timeout_s):
-        """look () until it gives something true, looked at after each event; what it gave."""
+    def wait(self, what, look, timeout_s, silence_s=5):
+        """look () until it gives something true, looked at after each event; what it gave.
+
+        What the grid has no events for (a process, a page) is looked at after each @silence_s too."""
         deadline = time.monotonic() + timeout_s
         seen = None
-        for _ in self.wakeups(deadline):
+        for _ in self.wakeups(deadline, silence_s):
             try:
                 seen = look()
             except (OSError, http.client.HTTPException):
