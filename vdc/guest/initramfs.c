@@ -99,6 +99,7 @@ main (void)
     mount_or_die ("proc", ROOT "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "");
     mount_or_die ("run", ROOT "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=20%");
     mount_or_die ("devpts", ROOT "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=620,gid=5,ptmxmode=666");
+    mount_or_die ("shm", ROOT "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=20%");
     if (chdir (ROOT) < 0 || mount (".", "/", NULL, MS_MOVE, NULL) < 0 || chroot (".") < 0 || chdir ("/") < 0)
         give_up ("cannot change to the root disk");
     execl ("/sbin/init", "/sbin/init", (char *)NULL);

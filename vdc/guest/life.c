@@ -277,6 +277,17 @@ on_timer (void *context)
     proceed ();
 }
 
+/* Looks at once whether it is ready (again). */
+static void
+leave_to_starting (const char *text)
+{
+    set_state (STATE_STARTING, text, 0);
+    loop_cancel (life.timer);
+    life.timer = 0;
+    life.retry_ms = 100;
+    proceed ();
+}
+
 static void
 wake_in (int delay_ms)
 {
@@ -582,8 +593,7 @@ on_maintenance (void *context)
     if (life.state != STATE_MAINTENANCE)
         return;
     if (!life.process_is_start && monotonic_ms () - life.maintained_ms > MAINTENANCE_VALID_MS) {
-        set_state (STATE_STARTING, "maintenance was not confirmed any more", 0);
-        proceed ();
+        leave_to_starting ("maintenance was not confirmed any more");
         return;
     }
     send_state ();
@@ -640,10 +650,9 @@ notify_state (const char *type, const json_t *message)
         life.start_failed = !life.started;
         set_state (STATE_FAILED, text, 0);
     } else if (strcmp (type, "ready") == 0) {
-        if (life.state == STATE_MAINTENANCE || life.state == STATE_FAILED)
-            set_state (STATE_STARTING, "", 0);
         life.start_failed = false;
-        proceed ();
+        if (life.state == STATE_MAINTENANCE || life.state == STATE_FAILED)
+            leave_to_starting ("");
     } else {
         return "unknown request";
     }
