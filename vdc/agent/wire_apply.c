@@ -196,9 +196,10 @@ outside_ensure (WireHost *host, int *index, guint *mtu, GError **error)
            link_set_up (host->link, port->index, TRUE, error);
 }
 
-static gboolean
-bridge_remove (WireHost *host, const LinkInfo *bridge, GError **error)
+gboolean
+wire_host_remove_bridge (WireHost *host, const LinkInfo *bridge, GError **error)
 {
+    /* Its port belongs to the operator again: no rule of ours may stay on that name. */
     if (strcmp (bridge->name, WIRE_OUTSIDE_BRIDGE) == 0 && host->outside != NULL) {
         g_autoptr (GString) text = g_string_new (NULL);
         wire_rules_base (text);
@@ -225,7 +226,7 @@ sweep_bridges (WireHost *host, GError **error)
     for (guint i = 0; i < links->len; i++) {
         const LinkInfo *info = g_ptr_array_index (links, i);
         if (wire_is_bridge (info) && !g_hash_table_contains (used, GINT_TO_POINTER (info->index)) &&
-            !bridge_remove (host, info, error))
+            !wire_host_remove_bridge (host, info, error))
             return FALSE;
     }
     return TRUE;

@@ -31,3 +31,5 @@ char *wire_tap_alias (const WireMember *member, const WireNic *nic);
 
 /* As wires_remove for the taps whose names begin with @prefix; the lock is held. */
 gboolean wire_host_remove_taps (WireHost *host, const char *prefix, GError **error);
+/* The bridge and what the rules say of its outside port. It must have no tap; the lock is held. */
+gboolean wire_host_remove_bridge (WireHost *host, const LinkInfo *bridge, GError **error);

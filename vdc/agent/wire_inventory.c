@@ -112,7 +112,7 @@ remove_bridge (WireHost *host, const char *name, GError **error)
             return FALSE;
         }
     }
-    return link_delete (host->link, name, error);
+    return wire_host_remove_bridge (host, bridge, error);
 }
 
 gboolean

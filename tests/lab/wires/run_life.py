@@ -35,7 +35,7 @@ def output(*argv):
 def traces():
     """Names of ours anywhere in the kernel."""
     links = [l['ifname'] for l in json.loads(output('ip', '-j', 'link')) if l['ifname'].startswith(('vt', 'vb'))]
-    rules = [line for line in output('nft', 'list', 'ruleset').splitlines() if 'vt' in line and '"vt*"' not in line]
+    rules = [line for line in output('nft', 'list', 'ruleset').splitlines() if ('vt' in line and '"vt*"' not in line) or 'elements' in line]
     return links + rules
 
 
