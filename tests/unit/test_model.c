@@ -380,6 +380,9 @@ test_snapshot (void)
     g_assert_no_error (error);
     g_autoptr (Topology) again = open_text (SHOP, snapshot);
     g_autoptr (TopologyDiff) diff = topology_diff (topology, again);
+    g_autoptr (json_t) changes = topology_diff_json (diff);
+    g_autofree char *text = json_text (changes);
+    g_test_message ("%s", text);
     g_assert_true (topology_diff_is_empty (diff));
 }
 

@@ -174,7 +174,7 @@ test_addresses_stay (void)
     g_assert_cmpstr (addresses_get (addresses, "web.1", "in"), ==, first);
     /* The lowest free ones again. */
     g_assert_cmpstr (addresses_get (addresses, "web.2", "in"), ==, second);
-    g_assert_cmpstr (addresses_get (addresses, "lb", "in"), ==, "100.64.0.1");
+    g_assert_cmpstr (addresses_get (addresses, "lb", "aux"), ==, "100.64.0.1");
 }
 
 static void

@@ -41,7 +41,7 @@ typedef struct {
 
 typedef struct {
     const Member *member;
-    GPtrArray *nics; /* WiringNic *, terminals in the class's order, outside last */
+    GPtrArray *nics; /* WiringNic *, terminals by name, outside last */
 } WiringMember;
 
 typedef struct Wiring Wiring;

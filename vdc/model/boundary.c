@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define TERMINALS_MAX 16 /* each is a NIC on the machine's root bus */
+#define TERMINALS_MAX 14 /* each is a NIC on the machine's root bus, and there may be an outside one */
 #define PROPERTIES_MAX 200
 #define VOLUMES_MAX 8
 #define MOUNT_MAX 200
@@ -334,6 +334,12 @@ read_head (Boundary *boundary, const char *kind, json_t *root, Problems *problem
     boundary->help = field_text (root, "", "help", TEXT_LINES, TEXT_HELP_MAX, problems);
 }
 
+static gint
+by_name (gconstpointer a, gconstpointer b)
+{
+    return strcmp (**(char **const *)a, **(char **const *)b);
+}
+
 void
 boundary_from_json (Boundary *boundary, const char *kind, json_t *root, Problems *problems)
 {
@@ -346,6 +352,10 @@ boundary_from_json (Boundary *boundary, const char *kind, json_t *root, Problems
     read_members (boundary, is_class, root, "terminals", TERMINALS_MAX, read_terminal, problems);
     read_members (boundary, is_class, root, "properties", PROPERTIES_MAX, read_property, problems);
     read_members (boundary, is_class, root, "volumes", VOLUMES_MAX, read_slot, problems);
+    /* JSON objects have no order: a class that went through the store must give the same NICs and addresses.
+     */
+    g_ptr_array_sort (boundary->terminals, by_name);
+    g_ptr_array_sort (boundary->volumes, by_name);
 }
 
 void
@@ -377,6 +387,12 @@ terminal_json (const Terminal *terminal)
 }
 
 static json_t *
+limit_json (const Property *property, double limit)
+{
+    return property->type == PROPERTY_INTEGER ? json_integer ((json_int_t)limit) : json_real (limit);
+}
+
+static json_t *
 property_json (const Property *property)
 {
     json_t *object = json_object ();
@@ -387,9 +403,9 @@ property_json (const Property *property)
     json_put (object, "help", json_str_new (property->help));
     json_put (object, "default", json_incref (property->initial));
     if (property->has_min)
-        json_put (object, "min", json_real (property->min));
+        json_put (object, "min", limit_json (property, property->min));
     if (property->has_max)
-        json_put (object, "max", json_real (property->max));
+        json_put (object, "max", limit_json (property, property->max));
     if (property->values != NULL) {
         json_t *values = json_array ();
         for (char **value = property->values; *value != NULL; value++)

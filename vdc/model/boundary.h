@@ -38,9 +38,9 @@ typedef struct {
     char *version;
     char *summary;
     char *help;            /* may be NULL */
-    GPtrArray *terminals;  /* Terminal *, as written */
-    GPtrArray *properties; /* Property * */
-    GPtrArray *volumes;    /* VolumeSlot * */
+    GPtrArray *terminals;  /* Terminal *, by name */
+    GPtrArray *properties; /* Property *, as written */
+    GPtrArray *volumes;    /* VolumeSlot *, by name */
 } Boundary;
 
 const char *terminal_side_name (TerminalSide side); /* "input", "output" */

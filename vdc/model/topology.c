@@ -315,6 +315,11 @@ open_member (Opening *opening, const Scope *scope, const Instance *instance, Cla
     member->ignore_failure = scope->ignore_failure || instance->ignore_failure;
     member->order = scope->order + instance->order;
     attach_volumes (opening, scope, member, numbers);
+    if (strlen (member->name) > MEMBER_NAME_MAX) {
+        g_autofree char *place = place_of (scope, instance, "");
+        problems_add (opening->problems, "too_long", place, NULL,
+                      "the member's name '%s' is longer than %d characters", member->name, MEMBER_NAME_MAX);
+    }
     g_ptr_array_add (opening->topology->members, member);
     node->member = member;
 }

@@ -17,6 +17,7 @@
 
 #define TOPOLOGY_DEPTH_MAX 8     /* assemblies in assemblies */
 #define TOPOLOGY_MEMBERS_MAX 500 /* of one application */
+#define MEMBER_NAME_MAX 128      /* bytes: it is a file name on the servers */
 
 typedef struct {
     const VolumeSlot *slot;

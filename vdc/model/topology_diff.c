@@ -91,19 +91,39 @@ compare_settings (Compare *compare, const Member *before, const Member *after)
             compare_setting (compare, before, after, name);
 }
 
+/* The class's terminals and slots: what its machine is built of. Texts for people are not in it. */
+static char *
+machine_text (const Class *class)
+{
+    GString *text = g_string_new (class->outside ? "outside" : "");
+
+    for (guint i = 0; i < class->boundary.terminals->len; i++) {
+        const Terminal *terminal = g_ptr_array_index (class->boundary.terminals, i);
+        g_string_append_printf (text, " %s %s %s %d", terminal->name, terminal_side_name (terminal->side),
+                                terminal->protocol->name, terminal->gateway);
+    }
+    for (guint i = 0; i < class->boundary.volumes->len; i++) {
+        const VolumeSlot *slot = g_ptr_array_index (class->boundary.volumes, i);
+        g_string_append_printf (text, " %s %s %s", slot->name, slot->mount, slot_mode_name (slot->mode));
+    }
+    return g_string_free (text, FALSE);
+}
+
+/* Another class or version has another image; the same one with other terminals is only built anew around its
+ * disks. */
 static void
 compare_class (Compare *compare, const Member *before, const Member *after)
 {
     g_autofree char *from = member_class_text (before);
     g_autofree char *to = member_class_text (after);
+    g_autofree char *old_machine = machine_text (before->class);
+    g_autofree char *new_machine = machine_text (after->class);
 
-    if (json_equal (before->class->document, after->class->document))
-        return;
-    compare->new_root = TRUE;
-    if (strcmp (from, to) == 0)
-        note (compare, TRUE, g_strdup_printf ("class %s: its description changed", to));
-    else
+    compare->new_root = strcmp (from, to) != 0;
+    if (compare->new_root)
         note (compare, TRUE, g_strdup_printf ("class %s -> %s", from, to));
+    else if (strcmp (old_machine, new_machine) != 0)
+        note (compare, TRUE, g_strdup_printf ("class %s: its terminals or volumes changed", to));
 }
 
 static void
