@@ -67,6 +67,8 @@ function page(string $method): void
         $problem = $refused->getMessage();
     } catch (PDOException $lost) {
         error_log('guest book: ' . $lost->getMessage());
+        http_response_code(503);
+        $problem = 'The database does not answer: this was not written.';
     }
     try {
         $rows = entries();
