@@ -58,6 +58,16 @@ volume_identities (const Topology *topology)
     return table;
 }
 
+static json_t *
+test_image (void)
+{
+    g_autofree char *digest = g_strnfill (64, 'a');
+
+    return json_pack ("{s:o, s:s, s:s, s:s, s:s, s:s}", "digest", json_sprintf ("sha256:%s", digest), "root",
+                      "root.qcow2", "format", "qcow2", "kernel", "vmlinuz", "initrd", "initrd", "cmdline",
+                      "console=ttyS0");
+}
+
 /* Every outside member has the next address; the first member of a tier is ready, the second drains. */
 static json_t *
 specs_of (const Topology *topology)
@@ -67,7 +77,7 @@ specs_of (const Topology *topology)
         g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)outside_address_free);
     g_autoptr (GHashTable) states = g_hash_table_new (g_str_hash, g_str_equal);
     g_autoptr (GHashTable) volumes = volume_identities (topology);
-    g_autoptr (json_t) image = json_pack ("{s:s, s:s}", "digest", "sha256:00", "root", "root.qcow2");
+    g_autoptr (json_t) image = test_image ();
     g_autoptr (GError) error = NULL;
     json_t *specs = json_object ();
 
