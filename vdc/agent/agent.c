@@ -256,17 +256,6 @@ agent_reports (Agent *agent)
     return reports;
 }
 
-/* "MemAvailable: 123 kB" of /proc/meminfo. */
-static guint64
-memory_bytes (const char *key)
-{
-    g_autofree char *text = NULL;
-    if (!g_file_get_contents ("/proc/meminfo", &text, NULL, NULL))
-        return 0;
-    const char *at = strstr (text, key);
-    return at ? g_ascii_strtoull (at + strlen (key), NULL, 10) * 1024 : 0;
-}
-
 json_t *
 agent_server (Agent *agent)
 {
@@ -277,16 +266,16 @@ agent_server (Agent *agent)
 
     uname (&system);
     disk_space (host->disks, &disk_total, &disk_free);
-    return json_pack ("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:i, s:i, s:o, s:s}",
-                      "server", host->server, "boot_id", host->boot_id, "agent_version", VDC_VERSION, "accel",
-                      host->accel, "accel_reason", json_str_new (host->accel_reason), "cpus",
-                      (int)g_get_num_processors (), "memory_bytes", (json_int_t)memory_bytes ("MemTotal:"),
-                      "memory_free_bytes", (json_int_t)memory_bytes ("MemAvailable:"), "disk_bytes",
-                      (json_int_t)disk_total, "disk_free_bytes", (json_int_t)disk_free, "qemu",
-                      ops->emulator_version (host->hypervisor), "libvirt",
-                      ops->library_version (host->hypervisor), "kernel", system.release, "mtu",
-                      (int)agent->mtu, "cgroup_version", cgroups_version (host->cgroups), "cgroup_problem",
-                      json_str_new (cgroups_problem (host->cgroups)), "hypervisor", ops->name);
+    return json_pack (
+        "{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:i, s:i, s:o, s:s}", "server",
+        host->server, "boot_id", host->boot_id, "agent_version", VDC_VERSION, "accel", host->accel,
+        "accel_reason", json_str_new (host->accel_reason), "cpus", (int)g_get_num_processors (),
+        "memory_bytes", (json_int_t)host_memory_bytes ("MemTotal:"), "memory_free_bytes",
+        (json_int_t)host_memory_bytes ("MemAvailable:"), "disk_bytes", (json_int_t)disk_total,
+        "disk_free_bytes", (json_int_t)disk_free, "qemu", ops->emulator_version (host->hypervisor), "libvirt",
+        ops->library_version (host->hypervisor), "kernel", system.release, "mtu", (int)agent->mtu,
+        "cgroup_version", cgroups_version (host->cgroups), "cgroup_problem",
+        json_str_new (cgroups_problem (host->cgroups)), "hypervisor", ops->name);
 }
 
 static json_t *

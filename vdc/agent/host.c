@@ -1,5 +1,7 @@
 #include "vdc/agent/host.h"
 
+#include <string.h>
+
 char *
 host_record_path (const Host *host, const char *application, const char *member)
 {
@@ -35,4 +37,14 @@ char *
 host_cgroup_name (const char *application_id, const char *member)
 {
     return domain_name (application_id, member);
+}
+
+guint64
+host_memory_bytes (const char *key)
+{
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents ("/proc/meminfo", &text, NULL, NULL))
+        return 0;
+    const char *at = strstr (text, key);
+    return at ? g_ascii_strtoull (at + strlen (key), NULL, 10) * 1024 : 0;
 }

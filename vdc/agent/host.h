@@ -28,3 +28,6 @@ char *host_console_path (const Host *host, const char *application, const char *
 char *host_channel_socket (const Host *host, const char *application_id, const char *member);
 char *host_console_socket (const Host *host, const char *application_id, const char *member);
 char *host_cgroup_name (const char *application_id, const char *member);
+
+/* "MemTotal:", "MemAvailable:": from /proc/meminfo, 0 when unknown. */
+guint64 host_memory_bytes (const char *key);

@@ -672,6 +672,9 @@ goes_on (Instance *instance)
     instance->paused = FALSE;
     g_clear_handle_id (&instance->resume_timer, g_source_remove);
     set_error (instance, NULL, NULL);
+    if (instance->channel != NULL) /* its clock stood still */
+        channel_send (instance->channel, json_pack ("{s:s, s:I}", "t", "clock", "time_ns",
+                                                    (json_int_t)(g_get_real_time () * 1000)));
     keep (instance);
     tell (instance);
 }

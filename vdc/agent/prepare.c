@@ -174,6 +174,21 @@ fill_domain (Start *start)
     };
 }
 
+/* The second belt: the controller counts what it has promised, this looks at what is there. */
+static gboolean
+enough_memory (const Spec *spec, GError **error)
+{
+    guint64 left = host_memory_bytes ("MemAvailable:");
+
+    if (left == 0 || left >= spec->memory_bytes)
+        return TRUE;
+    g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY,
+                 "the VM needs %" G_GUINT64_FORMAT " MB of memory and this server has %" G_GUINT64_FORMAT
+                 " MB left",
+                 spec->memory_bytes >> 20, left >> 20);
+    return FALSE;
+}
+
 static gboolean
 do_domain (Start *start, GError **error)
 {
@@ -185,6 +200,8 @@ do_domain (Start *start, GError **error)
                      "the state folder's path is too long for a socket: %s", start->channel);
         return FALSE;
     }
+    if (!enough_memory (start->spec, error))
+        return FALSE;
     /* What an attempt before us left, whose result nobody knew. */
     if (!hypervisor->ops->destroy (hypervisor, start->uuid, error))
         return FALSE;
