@@ -148,9 +148,18 @@ class Client:
                 self.act(name, 'stop')
                 self.wait_application(name, 'stopped', 120)
             self.delete(f'applications/{name}')
+            self.wait(f'{name} is gone', lambda: self.exists(name) is False, 60)
         except ApiError as error:
             if error.status != 404:
                 raise
+
+    def exists(self, name):
+        try:
+            return bool(self.application(name))
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
 
     def verify(self):
         """The findings of `vdc verify`."""
