@@ -234,28 +234,21 @@ sweep_bridges (WireHost *host, GError **error)
 
 /* ---- what is there ---- */
 
+static void
+put_counter (const char *name, guint64 packets, guint64 bytes, gpointer data)
+{
+    WireCount *count = g_new0 (WireCount, 1);
+    count->packets = packets;
+    count->bytes = bytes;
+    g_hash_table_insert (data, g_strdup (name), count);
+}
+
 GHashTable *
 wire_host_counters (WireHost *host, GError **error)
 {
     g_autoptr (GHashTable) counters = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-    g_autoptr (GError) local = NULL;
-    g_autoptr (json_t) list = wire_nft_list (host->nft, "list counters table bridge " WIRE_TABLE, &local);
-    if (list == NULL && !vdc_error_is_not_found (local)) {
-        g_propagate_error (error, g_steal_pointer (&local));
+    if (!wire_nft_counters (host->nft, WIRE_TABLE, put_counter, counters, error))
         return NULL;
-    }
-    size_t i;
-    json_t *item;
-    json_array_foreach (list, i, item) {
-        json_t *counter = json_object_get (item, "counter");
-        const char *name = json_str (counter, "name", NULL);
-        if (name == NULL)
-            continue;
-        WireCount *count = g_new0 (WireCount, 1);
-        count->packets = (guint64)json_int (counter, "packets", 0);
-        count->bytes = (guint64)json_int (counter, "bytes", 0);
-        g_hash_table_insert (counters, g_strdup (name), count);
-    }
     return g_steal_pointer (&counters);
 }
 
