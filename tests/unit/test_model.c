@@ -503,6 +503,119 @@ test_edits (void)
 }
 
 static void
+test_api_json (void)
+{
+    g_autoptr (Catalog) catalog = fixture_catalog ();
+    CatalogEntry web, webx;
+
+    g_assert_true (catalog_get (catalog, "WEB", &web) && catalog_get (catalog, "WEBX", &webx));
+    g_autoptr (json_t) class = class_json (web.class);
+    g_autoptr (json_t) assembly = assembly_json (webx.assembly);
+    json_t *terminal = json_array_get (json_object_get (class, "terminals"), 0);
+    json_t *inner = json_array_get (json_object_get (assembly, "instances"), 1);
+    json_t *max_conn = json_array_get (json_object_get (class, "properties"), 1);
+    json_t *memory = json_object_get (json_object_get (class, "resources"), "memory");
+
+    g_assert_cmpstr (json_str (terminal, "name", ""), ==, "db");
+    g_assert_cmpstr (json_str (terminal, "protocol", ""), ==, "mysql");
+    g_assert_cmpint (json_int (max_conn, "max", 0), ==, 4096);
+    g_assert_cmpint (json_int (memory, "max", 0), ==, 4LL << 30);
+    g_assert_cmpstr (json_str (inner, "count", ""), ==, "$members");
+}
+
+static void
+test_values_from_command_line (void)
+{
+    static const struct {
+        PropertyType type;
+        const char *text, *json;
+    } cases[] = {
+        {PROPERTY_INTEGER, "80", "80"},     {PROPERTY_STRING, "80", "\"80\""},
+        {PROPERTY_BOOLEAN, "true", "true"}, {PROPERTY_BOOLEAN, "yes", "\"yes\""},
+        {PROPERTY_NUMBER, "0.5", "0.5"},    {PROPERTY_SECRET, "~", "\"~\""},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+        const Property property = {.name = (char *)"p", .type = cases[i].type};
+        g_autoptr (json_t) value = property_value_from_text (&property, cases[i].text);
+        g_autofree char *text = json_text (value);
+        g_assert_cmpstr (text, ==, cases[i].json);
+    }
+}
+
+/* A thousand problems: all are counted, the first are kept. */
+static void
+test_many_problems (void)
+{
+    g_autoptr (Problems) problems = problems_new ();
+    g_autoptr (GError) error = NULL;
+
+    for (guint i = 0; i < 1000; i++)
+        problems_add (problems, "bad_value", "a", NULL, "wrong %u", i);
+    g_autoptr (json_t) list = problems_json (problems);
+    g_autofree char *text = problems_text (problems);
+    g_assert_cmpuint (problems_count (problems), ==, 1000);
+    g_assert_cmpuint (json_array_size (list), ==, PROBLEMS_LIMIT);
+    g_assert_true (g_str_has_suffix (text, "and 800 more\n"));
+    g_assert_false (problems_to_error (problems, &error));
+    g_assert_cmpstr (error->message, ==, "a: wrong 0 (and 999 more)");
+}
+
+static void
+test_amounts (void)
+{
+    static const struct {
+        AmountKind kind;
+        const char *text;
+        double amount; /* 0: refused */
+        const char *shown;
+    } cases[] = {
+        {AMOUNT_MEMORY, "192M", 192 << 20, "192M"},
+        {AMOUNT_MEMORY, "1.5G", 1536 << 20, "1536M"},
+        {AMOUNT_CPU, "0.25", 0.25, "0.25"},
+        {AMOUNT_NETWORK, "100M", 100e6, "100M"},
+        {AMOUNT_NETWORK, "1G", 1e9, "1G"},
+        {AMOUNT_SIZE, "2T", 2199023255552.0, "2T"},
+        {AMOUNT_SIZE, "1000", 1000, "1000"},
+        {AMOUNT_MEMORY, "192m", 0, NULL},
+        {AMOUNT_MEMORY, "192 M", 0, NULL},
+        {AMOUNT_MEMORY, "-1M", 0, NULL},
+        {AMOUNT_MEMORY, "", 0, NULL},
+        {AMOUNT_MEMORY, "1e3", 0, NULL},
+        {AMOUNT_MEMORY, "0.3", 0, NULL},
+        {AMOUNT_CPU, "1K", 0, NULL},
+        {AMOUNT_CPU, "0", 0, NULL},
+        {AMOUNT_SIZE, "99999999999T", 0, NULL},
+        {AMOUNT_MEMORY, "1.M", 0, NULL},
+        {AMOUNT_MEMORY, "M", 0, NULL},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+        g_autoptr (Problems) problems = problems_new ();
+        g_autoptr (json_t) value = json_string (cases[i].text);
+        double amount = 0;
+        g_assert_cmpint (amount_parse (value, cases[i].kind, "a", problems, &amount), ==,
+                         cases[i].amount > 0);
+        g_assert_cmpfloat (amount, ==, cases[i].amount);
+        g_autofree char *shown = amount > 0 ? amount_text (amount, cases[i].kind) : NULL;
+        g_assert_cmpstr (shown, ==, cases[i].shown);
+    }
+}
+
+static void
+test_protocols (void)
+{
+    const Protocol *http = protocol_get ("http"), *any = protocol_get ("any"), *nfs = protocol_get ("nfs");
+
+    g_assert_true (protocol_narrower (http, any) == http);
+    g_assert_true (protocol_narrower (any, http) == http);
+    g_assert_true (protocol_narrower (any, any) == any);
+    g_assert_null (protocol_narrower (http, nfs));
+    g_assert_null (protocol_get ("HTTP"));
+    g_assert_cmpuint (nfs->ports[0].from, ==, 2049);
+}
+
+static void
 test_nearest (void)
 {
     static const char *const words[] = {"count", "class", "spread", "in", NULL};
@@ -532,6 +645,11 @@ main (int argc, char **argv)
     g_test_add_func ("/model/class-references", test_references);
     g_test_add_func ("/model/differences", test_diff);
     g_test_add_func ("/model/edits", test_edits);
+    g_test_add_func ("/model/classes-for-the-api", test_api_json);
+    g_test_add_func ("/model/values-from-a-command-line", test_values_from_command_line);
+    g_test_add_func ("/model/more-problems-than-are-kept", test_many_problems);
+    g_test_add_func ("/model/amounts", test_amounts);
+    g_test_add_func ("/model/protocols", test_protocols);
     g_test_add_func ("/model/nearest-word", test_nearest);
     return g_test_run ();
 }
