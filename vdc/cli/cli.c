@@ -55,8 +55,12 @@ cli_fail_in (Cli *cli, const GError *error, const char *file)
         return vdc_error_exit_code (error);
     }
     json_t *problems = json_object_get (cli->error_body, "problems");
-    if (json_array_size (problems) > 0)
+    gsize n = json_array_size (problems);
+    if (n > 0) {
         print_problems (stderr, file, problems);
+        fprintf (stderr, "vdc: %zu %s; nothing was done\n", n, n == 1 ? "problem" : "problems");
+        return vdc_error_exit_code (error);
+    }
     g_autofree char *message = print_clean_lines (error->message);
     fprintf (stderr, "vdc: %s\n", message);
     print_remedy (cli->error_body);

@@ -29,7 +29,7 @@ clear_line (Progress *progress)
 static const char *
 mark_of (const char *state)
 {
-    return strcmp (state, "done") == 0 ? "done" : strcmp (state, "failed") == 0 ? "FAILED" : "…";
+    return strcmp (state, "done") == 0 ? "done" : strcmp (state, "failed") == 0 ? "FAILED" : "...";
 }
 
 static void

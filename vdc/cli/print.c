@@ -132,6 +132,24 @@ list_text (const json_t *list)
     return text->len ? g_strdup (text->str) : g_strdup ("-");
 }
 
+static char *
+amount_text (const json_t *range, const char *key, Format format)
+{
+    double amount = json_num (range, key, 0);
+    if (format == FORMAT_RANGE_BYTES)
+        return print_bytes ((guint64)amount);
+    return format == FORMAT_RANGE_RATE ? print_rate (amount) : g_strdup_printf ("%g", amount);
+}
+
+static char *
+range_text (const json_t *range, Format format)
+{
+    g_autofree char *min = amount_text (range, "min", format);
+    g_autofree char *max = amount_text (range, "max", format);
+    g_autofree char *initial = amount_text (range, "default", format);
+    return g_strdup_printf ("%s (%s to %s)", initial, min, max);
+}
+
 char *
 print_cell (const json_t *object, const char *path, Format format)
 {
@@ -153,6 +171,10 @@ print_cell (const json_t *object, const char *path, Format format)
         return json_is_array (value) ? list_text (value) : scalar_text (value);
     case FORMAT_FLAG:
         return g_strdup (json_is_true (value) ? "yes" : "no");
+    case FORMAT_RANGE:
+    case FORMAT_RANGE_BYTES:
+    case FORMAT_RANGE_RATE:
+        return json_is_object (value) ? range_text (value, format) : scalar_text (value);
     case FORMAT_TEXT:
         break;
     }
@@ -262,6 +284,7 @@ print_problem (FILE *out, const char *file, const json_t *problem)
         print_clean (json_str (problem, "message", json_str (problem, "code", "wrong")));
     const char *nearest = json_str (problem, "nearest", NULL);
 
+    file = json_str (problem, "file", file);
     if (file != NULL) {
         fprintf (out, "%s:", file);
         if (line > 0)

@@ -10,13 +10,16 @@
 #include <stdio.h>
 
 typedef enum {
-    FORMAT_TEXT,  /* a string or number as it is */
-    FORMAT_BYTES, /* "1.5 GiB" */
-    FORMAT_RATE,  /* bit/s: "100 Mbit/s" */
-    FORMAT_TIME,  /* a stamp, in local time "2026-11-22 10:15:02" */
-    FORMAT_COUNT, /* length of an array or object */
-    FORMAT_LIST,  /* strings of an array, ", " between */
-    FORMAT_FLAG,  /* "yes", "no" */
+    FORMAT_TEXT,        /* a string or number as it is */
+    FORMAT_BYTES,       /* "1.5 GiB" */
+    FORMAT_RATE,        /* bit/s: "100 Mbit/s" */
+    FORMAT_TIME,        /* a stamp, in local time "2026-11-22 10:15:02" */
+    FORMAT_COUNT,       /* length of an array or object */
+    FORMAT_LIST,        /* strings of an array, ", " between */
+    FORMAT_FLAG,        /* "yes", "no" */
+    FORMAT_RANGE,       /* {min, max, default}: "0.25 (0.05 to 4)" */
+    FORMAT_RANGE_BYTES, /* the same in bytes */
+    FORMAT_RANGE_RATE,  /* in bit/s */
 } Format;
 
 typedef struct {
