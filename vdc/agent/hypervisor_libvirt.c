@@ -64,6 +64,18 @@ fail (const char *what, GError **error)
     return FALSE;
 }
 
+static gboolean drop_connection (gpointer user_data);
+
+/* Gives back what take_connection gave. One that broke meanwhile is let go at once: libvirt's own notice may
+ * be late. */
+static void
+give_back (Libvirt *self, virConnectPtr connection)
+{
+    if (virConnectIsAlive (connection) != 1)
+        g_idle_add (drop_connection, self);
+    virConnectClose (connection);
+}
+
 static virConnectPtr
 take_connection (Libvirt *self, GError **error)
 {
@@ -117,6 +129,8 @@ on_io_error (virConnectPtr connection, virDomainPtr domain, const char *path, co
         tell (user_data, domain, HYPERVISOR_PAUSED, g_strcmp0 (reason, "enospc") == 0 ? "full" : "io");
 }
 
+static void on_close (virConnectPtr connection, int reason, void *user_data);
+
 static void
 tell_connected (Libvirt *self, gboolean connected)
 {
@@ -126,19 +140,31 @@ tell_connected (Libvirt *self, gboolean connected)
     self->base.listener.connected (connected, self->base.listener.user_data);
 }
 
+/* Closing says goodbye and waits for an answer: never on the main loop. */
+static gpointer
+close_thread (gpointer connection)
+{
+    virConnectClose (connection);
+    return NULL;
+}
+
 static gboolean
 drop_connection (gpointer user_data)
 {
     Libvirt *self = user_data;
 
+    virConnectPtr connection = NULL;
+
     g_mutex_lock (&self->lock);
-    virConnectPtr connection = g_steal_pointer (&self->connection);
+    if (self->connection != NULL &&
+        virConnectIsAlive (self->connection) != 1) /* not the next one, which is well */
+        connection = g_steal_pointer (&self->connection);
     g_mutex_unlock (&self->lock);
     if (connection == NULL)
         return G_SOURCE_REMOVE;
     vdc_log (VDC_LOG_WARNING, "connection to libvirt lost, trying again", "uri", self->uri, NULL);
-    virConnectUnregisterCloseCallback (connection, NULL);
-    virConnectClose (connection);
+    virConnectUnregisterCloseCallback (connection, on_close);
+    g_thread_unref (g_thread_new ("libvirt-close", close_thread, connection));
     tell_connected (self, FALSE);
     connect_soon (self, RETRY_MS / 4);
     return G_SOURCE_REMOVE;
@@ -243,7 +269,7 @@ libvirt_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError 
         virDomainFree (made);
         *pid = hypervisor_find_pid (domain->uuid);
     }
-    virConnectClose (connection);
+    give_back (libvirt_of (hypervisor), connection);
     return ok;
 }
 
@@ -279,7 +305,7 @@ libvirt_resume (Hypervisor *hypervisor, const char *uuid, GError **error)
         ok = fail ("cannot let the VM run", error);
     if (domain != NULL)
         virDomainFree (domain);
-    virConnectClose (connection);
+    give_back (libvirt_of (hypervisor), connection);
     return ok;
 }
 
@@ -304,7 +330,7 @@ libvirt_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
     }
     if (domain != NULL)
         virDomainFree (domain);
-    virConnectClose (connection);
+    give_back (libvirt_of (hypervisor), connection);
     if (local != NULL)
         g_propagate_error (error, g_steal_pointer (&local));
     return ok;
@@ -355,7 +381,7 @@ libvirt_list (Hypervisor *hypervisor, GError **error)
         virDomainFree (domains[i]);
     }
     free (domains);
-    virConnectClose (connection);
+    give_back (libvirt_of (hypervisor), connection);
     return vms;
 }
 

@@ -506,6 +506,10 @@ clean_finished (Instance *instance, Job *job)
     }
     vdc_log (VDC_LOG_WARNING, "cannot clean up behind a member, trying again", "member", instance->spec->key,
              "step", job->result.step, "error", job->result.error->message, NULL);
+    if (instance->vm == VM_ABSENT && instance->error == NULL) { /* a start waits for this: say why */
+        set_error (instance, job->result.step, job->result.error);
+        tell (instance);
+    }
     instance->dirty = TRUE;
     instance->waiting = TRUE;
     try_later (instance, CLEAN_RETRY_S);
