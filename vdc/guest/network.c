@@ -1,4 +1,5 @@
 #include "vdc/guest/network.h"
+#include "vdc/guest/sever.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -156,12 +157,12 @@ take_route (Kernel *kernel, struct nlmsghdr *head)
 }
 
 static bool
-dump (Kernel *kernel, int type, void (*take) (Kernel *kernel, struct nlmsghdr *head))
+dump (Kernel *kernel, int type, size_t body, void (*take) (Kernel *kernel, struct nlmsghdr *head))
 {
-    Request request = request_new (type, NLM_F_REQUEST | NLM_F_DUMP, sizeof (struct rtmsg));
+    Request request = request_new (type, NLM_F_REQUEST | NLM_F_DUMP, body);
     static char answer[32768] __attribute__ ((aligned (8)));
 
-    request.route.rtm_family = AF_INET;
+    request.route.rtm_family = AF_INET; /* the first byte of each of the bodies */
     if (send (kernel->fd, &request, request.head.nlmsg_len, 0) < 0)
         return false;
     for (;;) {
@@ -380,6 +381,35 @@ route_in (const Route *list, size_t count, const Route *route)
     return false;
 }
 
+static bool
+has_peer (const Route *list, size_t count, const Route *route)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].index && list[i].prefix == 32 && list[i].to == route->to)
+            return true;
+    }
+    return false;
+}
+
+/* A peer that is gone altogether takes its connections with it. */
+static void
+remove_routes (Kernel *kernel, const Route *wanted, size_t count)
+{
+    AUTO_FREE uint32_t *gone = util_alloc ((kernel->n_routes + 1) * sizeof *gone);
+    size_t n_gone = 0;
+
+    for (size_t i = 0; i < kernel->n_routes; i++) {
+        const Route *route = &kernel->routes[i];
+
+        if (route_in (wanted, count, route))
+            continue;
+        route_change (kernel->fd, RTM_DELROUTE, 0, route);
+        if (route->index && route->prefix == 32 && !has_peer (wanted, count, route))
+            gone[n_gone++] = route->to;
+    }
+    sever_connections (gone, n_gone);
+}
+
 /* Removed first: a route that only changed its source would otherwise be taken away with its old form. */
 static bool
 apply_routes (Kernel *kernel, const Settings *settings, const int *indices, char **error)
@@ -387,10 +417,7 @@ apply_routes (Kernel *kernel, const Settings *settings, const int *indices, char
     size_t count;
     AUTO_FREE Route *wanted = wanted_routes (settings, indices, &count);
 
-    for (size_t i = 0; i < kernel->n_routes; i++) {
-        if (!route_in (wanted, count, &kernel->routes[i]))
-            route_change (kernel->fd, RTM_DELROUTE, 0, &kernel->routes[i]);
-    }
+    remove_routes (kernel, wanted, count);
     for (size_t i = 0; i < count; i++) {
         struct in_addr to = {htonl (wanted[i].to)};
         int problem = route_in (kernel->routes, kernel->n_routes, &wanted[i])
@@ -410,8 +437,9 @@ network_apply (const Settings *settings, char **error)
     int indices[64] = {0};
     bool done = false;
 
-    if (kernel.fd < 0 || !dump (&kernel, RTM_GETLINK, take_link) ||
-        !dump (&kernel, RTM_GETADDR, take_address) || !dump (&kernel, RTM_GETROUTE, take_route))
+    if (kernel.fd < 0 || !dump (&kernel, RTM_GETLINK, sizeof (struct ifinfomsg), take_link) ||
+        !dump (&kernel, RTM_GETADDR, sizeof (struct ifaddrmsg), take_address) ||
+        !dump (&kernel, RTM_GETROUTE, sizeof (struct rtmsg), take_route))
         fail (error, "cannot ask the kernel for its network: %s", strerror (errno));
     else
         done = apply_links (&kernel, settings, indices, error) &&
