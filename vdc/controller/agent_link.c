@@ -119,7 +119,7 @@ on_put (HttpCall *http_call, const HttpAnswer *answer, const GError *error, gpoi
     MemberRecord *member = call_member (call, &application);
     if (member != NULL && error == NULL) {
         if (member->generation == call->generation)
-            member->retry_us = clock_monotonic_us (controller->clock) + AGAIN_US;
+            member->put_us = clock_monotonic_us (controller->clock) + AGAIN_US;
         member->attempts = 0;
     } else if (member != NULL) {
         if (vdc_error_is_conflict (error) && member->generation == call->generation)
@@ -155,12 +155,9 @@ on_delete (HttpCall *http_call, const HttpAnswer *answer, const GError *error, g
     ApplicationRecord *application;
     MemberRecord *member = call_member (call, &application);
     if (member != NULL && (error == NULL || vdc_error_is_not_found (error))) {
-        const Server *server = reachable (controller, member->server);
         member->sent = FALSE;
         member->erased = call->erase;
-        member->report_mark = server != NULL ? server->reported : 0;
-        member->fresh = FALSE;
-        member->retry_us = clock_monotonic_us (controller->clock) + DELETE_AGAIN_US;
+        member->delete_us = clock_monotonic_us (controller->clock) + DELETE_AGAIN_US;
         member->attempts = 0;
     } else if (member != NULL)
         failed (call, application, member, "agent did not delete the instance, retrying", error);
@@ -183,6 +180,10 @@ delete_instance (Controller *controller, Server *server, ApplicationRecord *appl
     call->member = g_strdup (member->name);
     call->erase = erase;
     member->calling = TRUE;
+    if (member->sent || member->report != NULL) {
+        member->report_mark = server->reported;
+        member->fresh = FALSE;
+    }
     http_client_send (controller->agents, "DELETE", url, &options, on_delete, call);
 }
 
@@ -206,15 +207,17 @@ act_on_member (Controller *controller, ApplicationRecord *application, MemberRec
     Server *server = reachable (controller, member->server);
     if (server == NULL || member->calling || clock_monotonic_us (controller->clock) < member->retry_us)
         return;
+    gint64 now_us = clock_monotonic_us (controller->clock);
     gboolean heard =
         member->report != NULL && json_int (member->report, "generation", -1) == member->generation;
     if (specs_power (application, member)) {
-        if (!heard && volumes_are_made (controller, application, member))
+        if (!heard && now_us >= member->put_us && volumes_are_made (controller, application, member))
             put_spec (controller, server, application, member);
     } else if (member_has_vm (member) || (member->on && member->again)) {
-        if (!heard && member->report != NULL)
+        if (!heard && now_us >= member->put_us && member->report != NULL)
             put_spec (controller, server, application, member); /* power off: stops properly */
-    } else if (member->sent || member->report != NULL || (member->leaving && !member->erased))
+    } else if (now_us >= member->delete_us &&
+               (member->sent || member->report != NULL || (member->leaving && !member->erased)))
         delete_instance (controller, server, application, member);
 }
 

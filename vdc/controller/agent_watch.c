@@ -34,7 +34,8 @@ agent_watch_add (Controller *controller, const char *name, const char *address, 
 }
 
 json_t *
-agent_watch_register (Controller *controller, const char *name, const char *address, GError **error)
+agent_watch_register (Controller *controller, const char *name, const char *address, guint port,
+                      GError **error)
 {
     if (!id_is_name (name)) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID, "a server's name must be %s", id_name_rule ());
@@ -49,9 +50,9 @@ agent_watch_register (Controller *controller, const char *name, const char *addr
     const PkiSubject subject = {.common_name = name, .names = names, .use = PKI_SERVER | PKI_CLIENT};
     g_autofree char *certificate = NULL, *key = NULL, *ca = NULL;
     g_autofree char *ca_file = g_build_filename (controller->pki_folder, "ca.crt", NULL);
-    g_autofree char *url = strchr (address, ':') != NULL
-                               ? g_strdup_printf ("https://[%s]:%s", address, controller->agent_port)
-                               : g_strdup_printf ("https://%s:%s", address, controller->agent_port);
+    g_autofree char *usual = port == 0 ? g_strdup (controller->agent_port) : g_strdup_printf ("%u", port);
+    g_autofree char *url = strchr (address, ':') != NULL ? g_strdup_printf ("https://[%s]:%s", address, usual)
+                                                         : g_strdup_printf ("https://%s:%s", address, usual);
     if (!pki_issue (controller->pki_folder, &subject, &certificate, &key, error) ||
         !g_file_get_contents (ca_file, &ca, NULL, error))
         return NULL;

@@ -17,10 +17,12 @@
 /* Know a server; no store. Replaces the addresses of one that is known. */
 Server *agent_watch_add (Controller *controller, const char *name, const char *address, const char *url);
 /*
- * Register a server and issue its certificate: {server, url, certificate, key, ca}. The key is not kept. A
- * server that exists gets a new certificate. VDC_ERROR_INVALID for a bad name or address.
+ * Register a server (@port 0: the usual one) and issue its certificate: {server, url, certificate, key, ca}.
+ * The key is not kept. A server that exists gets a new certificate. VDC_ERROR_INVALID for a bad name or
+ * address.
  */
-json_t *agent_watch_register (Controller *controller, const char *name, const char *address, GError **error);
+json_t *agent_watch_register (Controller *controller, const char *name, const char *address, guint port,
+                              GError **error);
 
 /* A report of the agent whose certificate says @peer. FALSE: malformed, or it speaks for another server. */
 gboolean agent_watch_report (Controller *controller, const char *peer, json_t *report, GError **error);

@@ -99,7 +99,7 @@ start_step (const ApplicationRecord *application, const MemberRecord *member, co
     }
     if (application->then_start || member->again || !member->on)
         return "pending";
-    *text = member->text;
+    *text = is_ready (member) ? member->state : member->text;
     return is_ready (member) ? "done" : "running";
 }
 
@@ -164,6 +164,15 @@ set_step (Controller *controller, JobRecord *job, json_t *step, const char *stat
     return TRUE;
 }
 
+static gboolean
+may_fail (const ApplicationRecord *application, const json_t *step)
+{
+    const Member *described = application->topology != NULL
+                                  ? topology_member (application->topology, json_str (step, "object", ""))
+                                  : NULL;
+    return described != NULL && described->instance->ignore_failure;
+}
+
 void
 job_update (Controller *controller, ApplicationRecord *application)
 {
@@ -179,9 +188,9 @@ job_update (Controller *controller, ApplicationRecord *application)
             continue;
         const char *state = step_state (controller, application, step, &text);
         set_step (controller, job, step, state, text);
-        if (strcmp (state, "failed") == 0)
+        if (strcmp (state, "failed") == 0 && !may_fail (application, step))
             failed = step;
-        else if (strcmp (state, "done") != 0)
+        else if (strcmp (state, "done") != 0 && strcmp (state, "failed") != 0)
             open = TRUE;
     }
     Phase phase = phase_from_name (application->phase);

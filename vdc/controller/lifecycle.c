@@ -112,11 +112,11 @@ lifecycle_application (Phase phase, gboolean failed, const State *members, guint
 gboolean
 lifecycle_member_may_move (State from, State to)
 {
-    return (member_moves[from] & (1U << to)) != 0;
+    return from != to && (member_moves[from] & (1U << to)) != 0;
 }
 
 gboolean
 lifecycle_application_may_move (State from, State to)
 {
-    return (application_moves[from] & (1U << to)) != 0;
+    return from != to && (application_moves[from] & (1U << to)) != 0;
 }

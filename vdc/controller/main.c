@@ -144,7 +144,8 @@ issue (const Options *options, GError **error)
     Controller *controller = make_controller (options, error);
     if (controller == NULL)
         return FALSE;
-    g_autoptr (json_t) answer = agent_watch_register (controller, options->server, options->address, error);
+    g_autoptr (json_t) answer =
+        agent_watch_register (controller, options->server, options->address, 0, error);
     controller_free (controller);
     return answer != NULL && file_make_folder (options->out, 0700, error) &&
            write_part (options, answer, "ca", "ca.crt", error) &&

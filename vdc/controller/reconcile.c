@@ -92,6 +92,7 @@ end_stop (Controller *controller, ApplicationRecord *application)
     g_autoptr (GError) error = NULL;
     Operation operation = {.debug = application->debug};
     gboolean failing = phase_of (application) == PHASE_FAILING;
+    job_update (controller, application); /* its stop steps end here, before anything starts again */
     move_phase (controller, application, PHASE_STOPPED);
     if (failing) {
         job_end (controller, application, "failed", application->error);
@@ -139,7 +140,8 @@ decide_again (Controller *controller, ApplicationRecord *application, MemberReco
     if (!member->on || !member->again || !member->known || member_has_vm (member))
         return;
     if (member->report != NULL && json_int (member->report, "generation", -1) != member->generation)
-        return; /* it has not heard of it yet */
+        return;                           /* it has not heard of it yet */
+    job_update (controller, application); /* its stop step ends here, before it starts again */
     if (member->renew) {
         member->root_epoch++;
         member->rooted = FALSE;
@@ -253,6 +255,14 @@ decide_destroying (Controller *controller, ApplicationRecord *application)
 /* --- a round
  * ------------------------------------------------------------------------------------------------------- */
 
+/* A new member of a running application takes nothing from it until it is ready. */
+static gboolean
+is_joining (const ApplicationRecord *application, const MemberRecord *member)
+{
+    return phase_of (application) == PHASE_RUNNING && member->on && !member->was_ready &&
+           state_from_name (member->state) == STATE_STARTING;
+}
+
 static void
 publish (Controller *controller, ApplicationRecord *application)
 {
@@ -263,7 +273,7 @@ publish (Controller *controller, ApplicationRecord *application)
         observe_publish (controller, application, member);
         const Member *described = topology_member (application->topology, member->name);
         if (described != NULL && !described->instance->standby && !described->instance->ignore_failure &&
-            !member->leaving)
+            !member->leaving && !is_joining (application, member))
             states[n++] = state_from_name (member->state);
     }
     move_application (controller, application,

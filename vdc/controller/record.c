@@ -1,5 +1,7 @@
 #include "vdc/controller/record.h"
 
+#include <stdlib.h>
+
 void
 record_load (const RecordField *fields, gpointer record, const json_t *object)
 {
@@ -19,8 +21,22 @@ record_load (const RecordField *fields, gpointer record, const json_t *object)
         case RECORD_JSON:
             *(json_t **)place = value == NULL || json_is_null (value) ? NULL : json_deep_copy (value);
             break;
+        case RECORD_ORDERED:
+            if (json_is_string (value))
+                *(json_t **)place =
+                    json_loadb (json_string_value (value), json_string_length (value), JSON_DECODE_ANY, NULL);
+            break;
         }
     }
+}
+
+static json_t *
+ordered_text (const json_t *value)
+{
+    char *text = value != NULL ? json_dumps (value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    json_t *string = text != NULL ? json_string (text) : json_null ();
+    free (text);
+    return string;
 }
 
 json_t *
@@ -44,6 +60,9 @@ record_save (const RecordField *fields, gconstpointer record)
             json = *(json_t *const *)place;
             json_put (object, field->name, json != NULL ? json_deep_copy (json) : json_null ());
             break;
+        case RECORD_ORDERED:
+            json_put (object, field->name, ordered_text (*(json_t *const *)place));
+            break;
         }
     }
     return object;
@@ -56,7 +75,7 @@ record_clear (const RecordField *fields, gpointer record)
         gpointer place = G_STRUCT_MEMBER_P (record, field->offset);
         if (field->type == RECORD_STRING)
             g_clear_pointer ((char **)place, g_free);
-        else if (field->type == RECORD_JSON)
+        else if (field->type == RECORD_JSON || field->type == RECORD_ORDERED)
             g_clear_pointer ((json_t **)place, json_decref);
         else if (field->type == RECORD_INT)
             *(gint64 *)place = 0;

@@ -11,6 +11,9 @@ typedef enum {
     RECORD_INT,    /* gint64 */
     RECORD_BOOL,   /* gboolean */
     RECORD_JSON,   /* json_t *, owned; NULL is null */
+    /* The same, stored as text: the store sorts keys, and in descriptions their order means something to
+     * people and to NICs. */
+    RECORD_ORDERED,
 } RecordType;
 
 typedef struct {

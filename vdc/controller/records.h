@@ -48,7 +48,9 @@ typedef struct {
     gboolean fresh;      /* a report came since DELETE was answered */
     guint64 report_mark; /* Server.reported at that moment */
     gboolean calling;    /* a call about it is under way */
-    gint64 retry_us;     /* monotonic; no call before */
+    gint64 retry_us;     /* monotonic; no call before: the last one failed */
+    gint64 put_us;       /* monotonic; the same spec is not sent again before */
+    gint64 delete_us;    /* monotonic; not deleted again before */
     guint attempts;
 } MemberRecord;
 

@@ -173,7 +173,7 @@ update_member (Controller *controller, ApplicationRecord *application, MemberRec
     g_free (member->operation);
     member->operation = id_random (8);
     member->generation++;
-    member->retry_us = 0;
+    member->retry_us = member->put_us = member->delete_us = 0;
     member->attempts = 0;
 }
 

@@ -38,7 +38,8 @@ register_server (HttpRequest *request, gpointer user_data)
     json_t *answer = NULL;
     if (body != NULL && json_need_string (body, "server", "name", &name, &error) &&
         json_need_string (body, "server", "address", &address, &error))
-        answer = agent_watch_register (controller, name, address, &error);
+        answer = agent_watch_register (controller, name, address,
+                                       (guint)CLAMP (json_int (body, "port", 0), 0, 65535), &error);
     if (answer != NULL)
         http_reply_json (request, 201, answer);
     else
@@ -61,7 +62,7 @@ static const HttpRoute rows[] = {
     {"GET", "/api/v1/servers", HTTP_ROLE_VIEWER, .name = "listServers", .summary = "All servers",
      .answer_schema = "ServerList", .handler = list_servers},
     {"POST", "/api/v1/servers", HTTP_ROLE_ADMIN, .name = "registerServer",
-     .summary = "Register {name, address}; the certificate and key are shown once",
+     .summary = "Register {name, address, port?}; the certificate and key are shown once",
      .answer_schema = "ServerCertificate", .handler = register_server},
     {"GET", "/api/v1/servers/{server}", HTTP_ROLE_VIEWER, .name = "getServer", .summary = "One server",
      .answer_schema = "Server", .handler = get_server},
