@@ -21,7 +21,7 @@ typedef struct {
     GString *line;
     gint64 after; /* -1: from now */
     guint retry;
-    gboolean told_break;
+    gboolean told_break, connected;
     GError *error;
 } Follow;
 
@@ -64,6 +64,7 @@ on_text (HttpCall *call, const void *data, gsize length, gpointer user_data)
 {
     Follow *follow = user_data;
     follow->told_break = FALSE;
+    follow->connected = TRUE;
     g_string_append_len (follow->line, data, (gssize)length);
     char *newline;
     while ((newline = memchr (follow->line->str, '\n', follow->line->len)) != NULL) {
@@ -92,7 +93,7 @@ on_end (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer 
 {
     Follow *follow = user_data;
     follow->call = NULL;
-    if (answer->status >= 400) {
+    if (error != NULL && (answer->status >= 400 || !follow->connected)) {
         follow->error = g_error_copy (error);
         g_main_loop_quit (follow->loop);
         return;
