@@ -397,8 +397,11 @@ set_headers (HttpCall *call, const HttpCallOptions *options)
 static void
 set_tls (CURL *easy, const HttpClient *client)
 {
-    if (client->ca_file != NULL)
+    if (client->ca_file != NULL) {
         curl_easy_setopt (easy, CURLOPT_CAINFO, client->ca_file);
+        /* The library's default folder would be trusted too, and be read whole for every connection: 5 MB. */
+        curl_easy_setopt (easy, CURLOPT_CAPATH, NULL);
+    }
     if (client->certificate_file != NULL) {
         curl_easy_setopt (easy, CURLOPT_SSLCERT, client->certificate_file);
         curl_easy_setopt (easy, CURLOPT_SSLKEY, client->key_file);
