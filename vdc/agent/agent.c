@@ -13,12 +13,13 @@
 
 #define SURVEY_MS 5000
 #define ROTATE_MS 1000
+#define HOLD_MS 4000
 
 struct Agent {
     Host host;
     GHashTable *instances; /* "APP/MEMBER" → Instance */
     Reporter *reporter;
-    guint survey_timer, rotate_timer;
+    guint survey_timer, rotate_timer, hold_timer; /* hold: nothing is reported yet */
     gboolean surveying, survey_again;
     guint mtu;
 };
@@ -28,11 +29,29 @@ static void survey (Agent *agent);
 /* --- members
  * ------------------------------------------------------------------------------------------------------ */
 
+static gboolean
+all_settled (Agent *agent)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init (&iter, agent->instances);
+    while (g_hash_table_iter_next (&iter, NULL, &value))
+        if (!instance_is_settled (value))
+            return FALSE;
+    return TRUE;
+}
+
 static void
 member_changed (Instance *instance, gpointer user_data)
 {
     Agent *agent = user_data;
-    if (agent->reporter != NULL)
+
+    if (agent->hold_timer != 0 && all_settled (agent)) {
+        g_clear_handle_id (&agent->hold_timer, g_source_remove);
+        reporter_begin (agent->reporter);
+    }
+    if (agent->reporter != NULL && agent->hold_timer == 0)
         reporter_poke (agent->reporter);
 }
 
@@ -43,6 +62,15 @@ member_gone (Instance *instance, gpointer user_data)
     vdc_log (VDC_LOG_INFO, "member deleted", "member", instance_key (instance), NULL);
     g_hash_table_remove (agent->instances, instance_key (instance));
     member_changed (NULL, agent);
+}
+
+static gboolean
+hold_no_longer (gpointer user_data)
+{
+    Agent *agent = user_data;
+    agent->hold_timer = 0;
+    reporter_begin (agent->reporter);
+    return G_SOURCE_REMOVE;
 }
 
 static InstanceListener
@@ -185,6 +213,8 @@ survey_done (Survey *survey_result, gpointer user_data)
             instance_found (instance, find_vm (survey_result, instance_uuid (instance)),
                             survey_result->asked_us);
     }
+    if (agent->hold_timer != 0)
+        member_changed (NULL, agent); /* what was not known may be now, without a change */
     if (agent->survey_again)
         survey (agent);
 }
@@ -413,6 +443,9 @@ agent_new (const AgentOptions *options, GError **error)
     load_members (agent);
     agent->survey_timer = g_timeout_add (SURVEY_MS, survey_now, agent);
     agent->rotate_timer = g_timeout_add (ROTATE_MS, rotate_consoles, agent);
+    /* First it is seen what runs: a report that knows less than the one before it would look like a loss. */
+    if (agent->reporter != NULL)
+        agent->hold_timer = g_timeout_add (HOLD_MS, hold_no_longer, agent);
     member_changed (NULL, agent);
     return g_steal_pointer (&agent);
 }
@@ -424,6 +457,7 @@ agent_free (Agent *agent)
         return;
     g_clear_handle_id (&agent->survey_timer, g_source_remove);
     g_clear_handle_id (&agent->rotate_timer, g_source_remove);
+    g_clear_handle_id (&agent->hold_timer, g_source_remove);
     reporter_free (agent->reporter);
     g_hash_table_unref (agent->instances);
     hypervisor_free (agent->host.hypervisor);
@@ -437,6 +471,12 @@ agent_free (Agent *agent)
     g_free (agent->host.accel);
     g_free (agent->host.accel_reason);
     g_free (agent);
+}
+
+void
+agent_end (Agent *agent)
+{
+    cgroups_tidy (agent->host.cgroups);
 }
 
 const Host *

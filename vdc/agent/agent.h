@@ -26,6 +26,9 @@ Agent *agent_new (const AgentOptions *options, GError **error);
 void agent_free (Agent *agent);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Agent, agent_free)
 
+/* At the end of the process, workers or not: takes back what nobody needs. */
+void agent_end (Agent *agent);
+
 const Host *agent_host (Agent *agent);
 /* NULL when there is none. */
 Instance *agent_find (Agent *agent, const char *application, const char *member);

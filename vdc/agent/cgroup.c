@@ -136,6 +136,16 @@ cgroups_new (const char *root, const char *scope)
 }
 
 void
+cgroups_tidy (Cgroups *cgroups)
+{
+    char *const scopes[] = {cgroups->cpu, cgroups->memory, cgroups->account};
+
+    for (guint i = 0; i < G_N_ELEMENTS (scopes); i++)
+        if (scopes[i] != NULL)
+            rmdir (scopes[i]); /* goes only when no VM is in it */
+}
+
+void
 cgroups_free (Cgroups *cgroups)
 {
     if (cgroups == NULL)

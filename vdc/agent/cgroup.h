@@ -29,6 +29,8 @@ typedef struct {
  */
 Cgroups *cgroups_new (const char *root, const char *scope);
 void cgroups_free (Cgroups *cgroups);
+/* At the end: removes our folder when no group is left in it. */
+void cgroups_tidy (Cgroups *cgroups);
 const char *cgroups_problem (const Cgroups *cgroups);
 /* 1, 2, or 0 for none. */
 int cgroups_version (const Cgroups *cgroups);

@@ -449,6 +449,7 @@ describe (Disks *disks, const char *id, json_t *record)
     gboolean there = stat (raw, &info) == 0;
     json_put (volume, "id", json_str_new (id));
     json_put (volume, "allocated_bytes", json_integer ((json_int_t)info.st_blocks * 512));
+    json_put (volume, "file_bytes", json_integer ((json_int_t)info.st_size)); /* what it really is */
     if (record == NULL || !there)
         json_put (volume, "orphan", json_true ());
     return volume;

@@ -2,9 +2,12 @@
  * libvirt, locally. Domains are transient: a VM that ends leaves nothing defined, and QEMU goes on when
  * libvirtd dies; the next libvirtd finds it.
  *
- * The connection is opened by a thread of its own (it may block), lives in `connection` under `lock`, and is
- * dropped when libvirt says it closed; callers hold a reference of their own while they use it. Callbacks
- * come on the main loop, by libvirt_loop.c.
+ * Events come by one connection that lives in `events`, is opened by a thread of its own (opening may block)
+ * and is let go when libvirt says it closed. Operations open a connection each: libvirt lets threads that
+ * share one take turns at its socket, and when such a connection dies (libvirtd hung, keepalive ran out) a
+ * waiting thread may never be woken. A connection of one's own costs milliseconds; one to a libvirtd that
+ * hangs waits for it, one to a libvirtd that died fails at once. Callbacks come on the main loop, by
+ * libvirt_loop.c.
  */
 #include "vdc/agent/hypervisor.h"
 
@@ -25,7 +28,7 @@ typedef struct {
     Hypervisor base;
     char *uri;
     GMutex lock;
-    virConnectPtr connection; /* NULL: none now */
+    virConnectPtr events; /* NULL: none now */
     char emulator[32], library[32];
     gboolean told; /* the last `connected` told; main loop */
     gboolean complained;
@@ -64,29 +67,15 @@ fail (const char *what, GError **error)
     return FALSE;
 }
 
-static gboolean drop_connection (gpointer user_data);
-
-/* Gives back what take_connection gave. One that broke meanwhile is let go at once: libvirt's own notice may
- * be late. */
-static void
-give_back (Libvirt *self, virConnectPtr connection)
-{
-    if (virConnectIsAlive (connection) != 1)
-        g_idle_add (drop_connection, self);
-    virConnectClose (connection);
-}
-
 static virConnectPtr
 take_connection (Libvirt *self, GError **error)
 {
-    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+    virConnectPtr connection = virConnectOpen (self->uri);
 
-    if (self->connection == NULL) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_UNREACHABLE, "no connection to libvirt (%s)", self->uri);
-        return NULL;
-    }
-    virConnectRef (self->connection);
-    return self->connection;
+    if (connection == NULL)
+        g_set_error (error, VDC_ERROR, VDC_ERROR_UNREACHABLE, "no connection to libvirt (%s): %s", self->uri,
+                     virGetLastErrorMessage ());
+    return connection;
 }
 
 /* --- events
@@ -152,13 +141,11 @@ static gboolean
 drop_connection (gpointer user_data)
 {
     Libvirt *self = user_data;
-
     virConnectPtr connection = NULL;
 
     g_mutex_lock (&self->lock);
-    if (self->connection != NULL &&
-        virConnectIsAlive (self->connection) != 1) /* not the next one, which is well */
-        connection = g_steal_pointer (&self->connection);
+    if (self->events != NULL && virConnectIsAlive (self->events) != 1) /* not the next one, which is well */
+        connection = g_steal_pointer (&self->events);
     g_mutex_unlock (&self->lock);
     if (connection == NULL)
         return G_SOURCE_REMOVE;
@@ -188,7 +175,7 @@ connection_made (gpointer user_data)
     vdc_log (VDC_LOG_INFO, "connected to libvirt", "uri", self->uri, "libvirt", self->library, "emulator",
              self->emulator, NULL);
     tell_connected (self, TRUE);
-    return G_SOURCE_REMOVE;
+    return drop_connection (self); /* it may have closed before anybody looked */
 }
 
 static gboolean
@@ -233,7 +220,7 @@ connect_thread (gpointer user_data)
                                       VIR_DOMAIN_EVENT_CALLBACK (on_io_error), self, NULL);
     read_versions (self, connection);
     g_mutex_lock (&self->lock);
-    self->connection = connection;
+    self->events = connection;
     g_mutex_unlock (&self->lock);
     g_idle_add (connection_made, self);
     return NULL;
@@ -269,7 +256,7 @@ libvirt_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError 
         virDomainFree (made);
         *pid = hypervisor_find_pid (domain->uuid);
     }
-    give_back (libvirt_of (hypervisor), connection);
+    virConnectClose (connection);
     return ok;
 }
 
@@ -305,7 +292,7 @@ libvirt_resume (Hypervisor *hypervisor, const char *uuid, GError **error)
         ok = fail ("cannot let the VM run", error);
     if (domain != NULL)
         virDomainFree (domain);
-    give_back (libvirt_of (hypervisor), connection);
+    virConnectClose (connection);
     return ok;
 }
 
@@ -330,7 +317,7 @@ libvirt_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
     }
     if (domain != NULL)
         virDomainFree (domain);
-    give_back (libvirt_of (hypervisor), connection);
+    virConnectClose (connection);
     if (local != NULL)
         g_propagate_error (error, g_steal_pointer (&local));
     return ok;
@@ -381,7 +368,7 @@ libvirt_list (Hypervisor *hypervisor, GError **error)
         virDomainFree (domains[i]);
     }
     free (domains);
-    give_back (libvirt_of (hypervisor), connection);
+    virConnectClose (connection);
     return vms;
 }
 

@@ -67,7 +67,8 @@ save (Instance *instance, GError **error)
         "{s:O, s:s, s:I, s:o, s:O?, s:o, s:i, s:s}", "spec", instance->spec->document, "vm",
         vm_state_name (instance->vm), "have", (json_int_t)instance->have, "exit",
         json_str_new (instance->exit), "error", instance->error, "console_tail",
-        json_str_new (instance->tail), "deleting", (int)instance->deleting, "since", instance->since);
+        json_str_new (instance->tail), "deleting", (int)instance->deleting, "since", instance->since,
+        "guest_state", instance->guest.state, "guest_configured", (json_int_t)instance->guest.configured);
     g_autofree char *text = json_pretty (record);
 
     return file_make_folder (folder, 0700, error) && file_replace (path, text, strlen (text), 0600, error);
@@ -152,9 +153,11 @@ guest_message (const char *type, const json_t *message, gpointer user_data)
         vdc_log (VDC_LOG_INFO, "guest says", "application", instance->spec->application, "member",
                  instance->spec->member, "kind", type, "severity", json_str (message, "severity", ""), "text",
                  json_str (message, "text", ""), NULL);
-    else if (guest_state_take (&instance->guest, type, message))
+    else if (guest_state_take (&instance->guest, type, message)) {
+        if (strcmp (type, "state") == 0)
+            keep (instance); /* a new agent shall not take a guest that is ready for one that boots */
         tell (instance);
-    else
+    } else
         sessions_message (instance->sessions, type, message);
 }
 
@@ -605,8 +608,7 @@ adopt (Instance *instance, const HypervisorVm *vm)
         return; /* made but never set going: cleaned and made again */
     vdc_log (VDC_LOG_INFO, "running VM found again", "application", instance->spec->application, "member",
              instance->spec->member, NULL);
-    instance->have = vm->incarnation;
-    guest_state_reset (&instance->guest);
+    instance->have = vm->incarnation; /* what the guest said last is in the record */
     runs (instance);
     if (vm->paused)
         halted (instance, "io");
@@ -640,6 +642,8 @@ instance_found (Instance *instance, const HypervisorVm *vm, gint64 asked_us)
         look_first_time (instance, vm);
     else if (vm == NULL && (instance->vm == VM_RUNNING || instance->vm == VM_STOPPING))
         died (instance, "crashed"); /* its event was lost with a libvirtd */
+    else if (vm != NULL && instance->vm != VM_RUNNING && instance->vm != VM_STOPPING)
+        instance->dirty = TRUE; /* a VM that should not be: an undo that could not */
     step (instance);
 }
 
@@ -833,6 +837,14 @@ parse_state (const char *name)
     return VM_STOPPED;
 }
 
+static void
+take_guest_back (Instance *instance, const json_t *record)
+{
+    g_autoptr (json_t) state = json_pack ("{s:s}", "state", json_str (record, "guest_state", "booting"));
+    guest_state_take (&instance->guest, "state", state);
+    instance->guest.configured = json_int (record, "guest_configured", 0);
+}
+
 Instance *
 instance_load (const Host *host, const char *path, const InstanceListener *listener, GError **error)
 {
@@ -854,6 +866,7 @@ instance_load (const Host *host, const char *path, const InstanceListener *liste
     instance->dirty = TRUE;
     g_free (instance->since);
     instance->since = g_strdup (json_str (record, "since", ""));
+    take_guest_back (instance, record);
     return instance;
 }
 
@@ -879,6 +892,12 @@ instance_free (Instance *instance)
     g_free (instance->died_early);
     g_free (instance->settings_sent);
     g_free (instance);
+}
+
+gboolean
+instance_is_settled (const Instance *instance)
+{
+    return instance->known && (instance->vm != VM_RUNNING || instance->guest.connected);
 }
 
 const char *

@@ -70,6 +70,8 @@ const Spec *instance_spec (const Instance *instance);
 const char *instance_uuid (const Instance *instance);
 VmState instance_vm (const Instance *instance);
 gboolean instance_is_busy (const Instance *instance);
+/* The hypervisor was asked, and a guest that runs has said hello: its report is worth believing. */
+gboolean instance_is_settled (const Instance *instance);
 
 /*
  * Another spec. VDC_ERROR_CONFLICT for a generation lower than the highest seen. What follows happens in the

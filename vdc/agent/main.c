@@ -122,6 +122,7 @@ main (int argc, char **argv)
     g_main_loop_run (loop);
     vdc_log (VDC_LOG_INFO, "agent ends, its members run on", "server", options.server, NULL);
     http_server_stop (server);
+    agent_end (agent);
     /* Workers may still be at something: the end of the process is their end, the records say where they
      * were. */
     return 0;

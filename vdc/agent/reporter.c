@@ -88,8 +88,14 @@ reporter_new (const char *controller, const char *pki_folder, ReporterBody body,
     reporter->url = g_strconcat (controller, "/agent/v1/reports", NULL);
     reporter->body = body;
     reporter->user_data = user_data;
-    reporter->beat = g_timeout_add (REPORT_BEAT_MS, push_beat, reporter);
     return reporter;
+}
+
+void
+reporter_begin (Reporter *reporter)
+{
+    reporter->beat = g_timeout_add (REPORT_BEAT_MS, push_beat, reporter);
+    push (reporter);
 }
 
 void

@@ -19,5 +19,7 @@ typedef json_t *(*ReporterBody) (gpointer user_data);
 Reporter *reporter_new (const char *controller, const char *pki_folder, ReporterBody body, gpointer user_data,
                         GError **error);
 void reporter_free (Reporter *reporter);
-/* Something changed: a report goes out soon. */
+/* The first report goes out now, the beat begins. */
+void reporter_begin (Reporter *reporter);
+/* Something changed: a report goes out soon. After reporter_begin. */
 void reporter_poke (Reporter *reporter);

@@ -319,7 +319,7 @@ typedef struct {
     char *id, *name, *application, *filesystem;
     guint64 size_bytes;
     GBytes *bytes;
-    GPtrArray *specs;
+    GPtrArray *specs, *settled; /* settled: of a running member whose wires nobody is changing now */
     json_t *(*act) (gpointer task, GError **error); /* NULL without @error: an empty answer */
     json_t *result;
     gboolean list;
@@ -342,6 +342,7 @@ task_done (gpointer data)
     g_clear_error (&task->error);
     g_clear_pointer (&task->bytes, g_bytes_unref);
     g_clear_pointer (&task->specs, g_ptr_array_unref);
+    g_clear_pointer (&task->settled, g_ptr_array_unref);
     g_free (task->id);
     g_free (task->name);
     g_free (task->application);
@@ -487,7 +488,20 @@ static json_t *
 act_inventory (gpointer data, GError **error)
 {
     Task *task = data;
-    return inventory_read (task->host, task->specs);
+    return inventory_read (task->host, task->specs, task->settled);
+}
+
+static GPtrArray *
+settled_specs (Agent *agent, const GPtrArray *specs)
+{
+    GPtrArray *settled = g_ptr_array_new_with_free_func ((GDestroyNotify)spec_unref);
+    for (guint i = 0; i < specs->len; i++) {
+        Spec *spec = g_ptr_array_index (specs, i);
+        const Instance *instance = agent_find (agent, spec->application, spec->member);
+        if (instance != NULL && instance_vm (instance) == VM_RUNNING && !instance_is_busy (instance))
+            g_ptr_array_add (settled, spec_ref (spec));
+    }
+    return settled;
 }
 
 static void
@@ -495,6 +509,7 @@ get_inventory (HttpRequest *request, gpointer agent)
 {
     Task *task = task_new (request, agent, act_inventory);
     task->specs = agent_specs (agent);
+    task->settled = settled_specs (agent, task->specs);
     task_begin (task);
 }
 

@@ -120,6 +120,28 @@ add_wires (const Host *host, json_t *inventory)
 }
 
 static void
+compare_wires (const Host *host, const Spec *spec, json_t *inventory)
+{
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GPtrArray) differences = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (WireMember) member = wire_member_parse (spec->document, &error);
+
+    if (member == NULL || !wires_check (host->wires, member, differences, &error)) {
+        add_problem (inventory, "the wires", error);
+        return;
+    }
+    if (differences->len == 0)
+        return;
+    json_t *list = json_array ();
+    for (guint i = 0; i < differences->len; i++)
+        json_array_append_new (list, json_str_new (g_ptr_array_index (differences, i)));
+    json_array_append_new (json_object_get (inventory, "wires"),
+                           json_pack ("{s:s, s:s, s:s, s:o}", "application", spec->application,
+                                      "application_id", spec->application_id, "member", spec->member,
+                                      "differences", list));
+}
+
+static void
 add_rest (const Host *host, GPtrArray *specs, json_t *inventory)
 {
     g_autoptr (GPtrArray) groups = cgroup_list (host->cgroups);
@@ -144,15 +166,17 @@ add_rest (const Host *host, GPtrArray *specs, json_t *inventory)
 }
 
 json_t *
-inventory_read (const Host *host, GPtrArray *specs)
+inventory_read (const Host *host, GPtrArray *specs, GPtrArray *settled)
 {
     json_t *inventory =
-        json_pack ("{s:[], s:[], s:[], s:[], s:o, s:o, s:[], s:[], s:[], s:[]}", "domains", "taps", "bridges",
-                   "chains", "disks", disk_root_list (host->disks), "volumes", volume_list (host->disks),
-                   "specs", "cgroups", "qemu_pids", "problems");
+        json_pack ("{s:[], s:[], s:[], s:[], s:o, s:o, s:[], s:[], s:[], s:[], s:[]}", "domains", "taps",
+                   "bridges", "chains", "disks", disk_root_list (host->disks), "volumes",
+                   volume_list (host->disks), "specs", "cgroups", "qemu_pids", "wires", "problems");
 
     add_domains (host, inventory);
     add_wires (host, inventory);
+    for (guint i = 0; host->wires != NULL && i < settled->len; i++)
+        compare_wires (host, g_ptr_array_index (settled, i), inventory);
     add_rest (host, specs, inventory);
     return inventory;
 }
