@@ -81,7 +81,7 @@ lifecycle_member (const MemberFacts *facts)
     if (facts->silent)
         return STATE_UNKNOWN;
     if (facts->current && g_strcmp0 (facts->guest, "ready") == 0)
-        return facts->misses >= MISSES_DEGRADED ? STATE_DEGRADED : STATE_RUNNING;
+        return facts->hurt || facts->misses >= MISSES_DEGRADED ? STATE_DEGRADED : STATE_RUNNING;
     if (facts->current && g_strcmp0 (facts->guest, "maintenance") == 0)
         return STATE_MAINTENANCE;
     return facts->was_ready ? STATE_RESTARTING : STATE_STARTING;

@@ -16,7 +16,7 @@
  *   stopped      no VM; nothing of it on the server but its root disk
  *   starting     wished on; its inputs may not answer yet
  *   running      its guest reported ready and its last checks passed
- *   degraded     it was ready; three or more checks failed
+ *   degraded     it was ready; three or more checks failed, or its VM is hurt (disk full, wires not laid)
  *   restarting   it was ready; a fresh VM is on its way, by policy or by order
  *   maintenance  the guest asked for time and repeats it (recovery of a database, ...)
  *   stopping     wished off; something of it may still run
@@ -61,6 +61,7 @@ typedef struct {
     gboolean current;   /* the report is about the incarnation wished for */
     const char *guest;  /* state the guest reports, NULL when there is no VM */
     gint64 misses;      /* checks failed in a row */
+    gboolean hurt;      /* its VM runs and the server says what is wrong with it: a full disk, … */
 } MemberFacts;
 
 State lifecycle_member (const MemberFacts *facts);

@@ -196,12 +196,14 @@ observe_time (Controller *controller, ApplicationRecord *application, MemberReco
     gboolean held_back = !member->go && strcmp (state, "waiting") == 0;
     if (held_back || now_us - member->timer_us < timeout_s * (gint64)G_USEC_PER_SEC)
         return;
-    g_autofree char *message =
-        g_strdup_printf ("not ready within %u s; the guest is %s%s%s", timeout_s, state,
-                         json_str (guest, "text", "")[0] != '\0' ? ": " : "", json_str (guest, "text", ""));
+    const json_t *hurt = json_object_get (member->report, "error");
+    const char *text = json_str (hurt, "message", json_str (guest, "text", ""));
+    g_autofree char *message = g_strdup_printf ("not ready within %u s; the guest is %s%s%s", timeout_s,
+                                                state, text[0] != '\0' ? ": " : "", text);
     const Failure failure = {.step = "guest",
                              .code = "timeout",
                              .message = message,
+                             .remedy = json_str (hurt, "remedy", NULL),
                              .tail = json_str (member->report, "console_tail", NULL)};
     by_policy (controller, application, member, described, &failure);
 }
@@ -255,9 +257,10 @@ observe_member (Controller *controller, ApplicationRecord *application, MemberRe
         if (strcmp (json_str (guest, "state", ""), "maintenance") == 0)
             extend_timer (controller, member);
         if (is_up (guest)) {
+            const json_t *hurt = json_object_get (member->report, "error");
             member->was_ready = member->rooted = TRUE;
             member->timer_us = 0;
-            record_set_json (&member->error, NULL);
+            record_set_json (&member->error, json_is_object (hurt) ? json_deep_copy (hurt) : NULL);
             record_set_string (&member->boot_id,
                                json_str (server_of (controller, member)->info, "boot_id", NULL));
             return;
@@ -278,7 +281,7 @@ text_for (const MemberRecord *member, State state)
     case STATE_FAILED:
         return json_str (member->error, "message", NULL);
     case STATE_DEGRADED:
-        return json_str (json_object_get (guest, "check"), "text", NULL);
+        return json_str (member->error, "message", json_str (json_object_get (guest, "check"), "text", NULL));
     case STATE_MAINTENANCE:
         return json_str (guest, "text", NULL);
     case STATE_STARTING:
@@ -325,6 +328,7 @@ observe_publish (Controller *controller, ApplicationRecord *application, MemberR
                    json_int (member->report, "incarnation", -1) == member->incarnation && !member->again,
         .guest = json_str (guest, "state", NULL),
         .misses = json_int (json_object_get (guest, "check"), "misses", 0),
+        .hurt = json_is_object (json_object_get (member->report, "error")),
     };
     State state = lifecycle_member (&facts);
     move_member (controller, application, member, state, text_for (member, state));

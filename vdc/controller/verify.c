@@ -217,10 +217,29 @@ has_wires (const Look *look)
            strcmp (json_str (look->server->info, "libvirt", ""), "fake") != 0;
 }
 
+/* What the agent found when it compared the rules and links of a member with its wires. */
+static void
+verify_differences (const Look *look, const ApplicationRecord *application, const MemberRecord *member)
+{
+    gsize i, k;
+    json_t *entry, *text;
+    json_array_foreach (json_object_get (look->inventory, "wires"), i, entry) {
+        if (g_strcmp0 (json_str (entry, "application_id", NULL), application->id) != 0 ||
+            strcmp (json_str (entry, "member", ""), member->name) != 0)
+            continue;
+        json_array_foreach (json_object_get (entry, "differences"), k, text) {
+            add (look->findings, "wire_differs", look->server, application->name, member->name,
+                 "restart vdc-agent on the server", "%s:%s, %s", application->name, member->name,
+                 json_string_value (text));
+        }
+    }
+}
+
 static void
 verify_wires_of (const Look *look, const ApplicationRecord *application, const MemberRecord *member)
 {
     const WiringMember *wiring = wiring_member (application->wiring, member->name);
+    gboolean complete = TRUE;
     for (guint i = 0; wiring != NULL && i < wiring->nics->len && has_wires (look); i++) {
         const WiringNic *nic = wiring->nics->pdata[i];
         const char *terminal = nic->terminal != NULL ? nic->terminal->name : "outside";
@@ -235,7 +254,10 @@ verify_wires_of (const Look *look, const ApplicationRecord *application, const M
             add (look->findings, "chain_missing", look->server, application->name, member->name,
                  "restart vdc-agent on the server", "the rules of terminal %s.%s are missing: it is mute",
                  member->name, terminal);
+        complete = complete && tap && chain;
     }
+    if (complete)
+        verify_differences (look, application, member);
 }
 
 static const json_t *
@@ -366,6 +388,8 @@ verify_volume_files (const Look *look, GHashTable *found)
     json_array_foreach (json_object_get (look->inventory, "volumes"), i, entry) {
         const char *id = json_str (entry, "id", "");
         const VolumeRecord *volume = g_hash_table_lookup (look->controller->volumes, id);
+        if (volume != NULL && json_bool (entry, "orphan", FALSE))
+            continue; /* half of it is missing: told as that */
         g_hash_table_add (found, g_strdup (id));
         if (volume == NULL || g_strcmp0 (volume->server, look->server->name) != 0) {
             add (look->findings, "volume_orphan", look->server, json_str (entry, "application", NULL), id,
@@ -373,7 +397,7 @@ verify_volume_files (const Look *look, GHashTable *found)
                  id, json_str (entry, "name", "no name"));
             continue;
         }
-        gint64 size_bytes = json_int (entry, "size_bytes", 0);
+        gint64 size_bytes = json_int (entry, "file_bytes", json_int (entry, "size_bytes", 0));
         if (volume->made && size_bytes != volume->size_bytes)
             add (look->findings, "volume_size", look->server, volume->application, volume->name,
                  "apply the application again",
