@@ -1,5 +1,5 @@
 /*
- * The listener, on libmicrohttpd 0.9.75 (the one file that knows it).
+ * The listener, on libmicrohttpd 0.9.75 (server*.c alone know it).
  *
  * Problem: the library runs its own thread, our state belongs to the main loop, and a client may send
  * anything, slowly, or leave at any moment.
@@ -9,31 +9,31 @@
  * what is there.
  *
  * Invariants
- *  1. A connection is resumed only when `suspended` is set, under the lock: resuming a running one would make
+ *
+ * 1. A connection is resumed only when `suspended` is set, under the lock: resuming a running one would make
  * the library ignore the next suspend and spin.
- *  2. `request->connection` is cleared under the lock when the library completes the request; nobody touches
+ *
+ * 2. `request->connection` is cleared under the lock when the library completes the request; nobody touches
  * the connection after that.
- *  3. Every open socket is in `links` from before the TLS handshake until before it is closed, both told by
+ *
+ * 3. Every open socket is in `links` from before the TLS handshake until before it is closed, both told by
  * the library, so shutting one down under the lock never hits a reused descriptor.
- *  4. The lock is never held while a handler or a producer's callback runs, and nothing is called from the
- * library's thread but what is in this file.
+ *
+ * 4. The lock is never held while a handler or a producer's callback runs. On the library's thread runs what
+ * is in server_net.c and server_guard.c, nothing else of ours.
  *
  * Why a guard: this version's parser accepts requests with Content-Length and Transfer-Encoding, two
  * Content-Lengths, or a space before the colon, and runs what follows as a second request. It also never
- * times out a client that sends a byte now and then: its time-out is for silence. Hence check_framing and the
- * sweep.
+ * times out a client that sends a byte now and then: its time-out is for silence. Hence server_guard.c and
+ * the sweep.
  */
-#include "vdc/http/server.h"
+#include "vdc/http/server_private.h"
 
 #include "vdc/base/log.h"
-#include "vdc/http/pki.h"
-#include "vdc/http/request_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,43 +42,10 @@
 #define DEFAULT_CONNECTION_LIMIT 512
 #define DEFAULT_DEADLINE_MS 30000
 #define SILENCE_TIMEOUT_S 60
-#define HEADER_LIMIT_BYTES (32 * 1024)
 #define CONNECTION_MEMORY_BYTES (64 * 1024)
-#define STREAM_BLOCK_BYTES (32 * 1024)
-#define IDEMPOTENCY_KEY_MAX 128
-/* A body over this gets one more deadline per so many bytes of its limit. */
-#define BODY_BYTES_PER_DEADLINE (8 * 1024 * 1024)
-/* How much of a refused chunked body is read away before the connection is cut. */
-#define DISCARD_LIMIT_BYTES (1024 * 1024)
 
-/* One open socket. */
-typedef struct {
-    HttpServer *server;
-    int fd;
-    gint64 deadline_us;   /* [lock] 0: no request is being received */
-    HttpRequest *request; /* [lock] not held */
-    gboolean peer_checked;
-    char *peer;
-    GError *peer_error;
-} Link;
-
-struct HttpServer {
-    gint refs; /* atomic: the owner, each request */
-    GMutex lock;
-    struct MHD_Daemon *daemon;
-    const HttpRouter *router;
-    GMainContext *context;
-    GSource *sweep;
-    GHashTable *links;   /* [lock] set of Link */
-    GHashTable *streams; /* main loop: set of HttpRequest that stream, held */
-    gboolean stopped;    /* [lock] */
-    gboolean client_certificates;
-    gint64 deadline_us;
-    guint16 port;
-};
-
-static void
-server_unref (HttpServer *server)
+void
+http_server_unref (HttpServer *server)
 {
     if (!g_atomic_int_dec_and_test (&server->refs))
         return;
@@ -122,8 +89,8 @@ wake_stream (HttpRequest *request)
 }
 
 /* Main loop: the library has completed a streamed request. */
-static void
-finished (HttpRequest *request)
+void
+http_server_finished (HttpRequest *request)
 {
     HttpServer *server = request->server;
     http_stream_finished (request);
@@ -143,7 +110,7 @@ hand_over (HttpRequest *request)
     wake (request);
     g_mutex_unlock (&server->lock);
     if (lost && request->stream != NULL)
-        request->ops->post (request, finished);
+        request->ops->post (request, http_server_finished);
 }
 
 typedef struct {
@@ -185,10 +152,10 @@ post (HttpRequest *request, void (*func) (HttpRequest *request))
 static void
 release (HttpRequest *request)
 {
-    server_unref (request->server);
+    http_server_unref (request->server);
 }
 
-static const HttpRequestOps request_ops = {
+const HttpRequestOps http_server_request_ops = {
     .answer = hand_over,
     .wake = wake_stream,
     .lock = lock_request,
@@ -196,446 +163,6 @@ static const HttpRequestOps request_ops = {
     .post = post,
     .release = release,
 };
-
-/* --- net side: guard ----------------------------------------------------------------------------------- */
-
-typedef struct {
-    GHashTable *headers;
-    guint hosts, lengths, encodings;
-    gboolean bad;
-} HeaderScan;
-
-static gboolean
-is_token (const char *name)
-{
-    if (*name == '\0')
-        return FALSE;
-    for (; *name != '\0'; name++)
-        if (!g_ascii_isalnum (*name) && strchr ("!#$%&'*+-.^_`|~", *name) == NULL)
-            return FALSE;
-    return TRUE;
-}
-
-static enum MHD_Result
-scan_header (void *data, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    HeaderScan *scan = data;
-    if (!is_token (name) || value == NULL) {
-        scan->bad = TRUE;
-        return MHD_NO;
-    }
-    scan->hosts += g_ascii_strcasecmp (name, "Host") == 0;
-    scan->lengths += g_ascii_strcasecmp (name, "Content-Length") == 0;
-    scan->encodings += g_ascii_strcasecmp (name, "Transfer-Encoding") == 0;
-    for (const char *c = value; *c != '\0'; c++)
-        scan->bad |= ((guchar)*c < ' ' && *c != '\t') || *c == 0x7f;
-    g_hash_table_replace (scan->headers, g_ascii_strdown (name, -1), g_strdup (value));
-    return MHD_YES;
-}
-
-static gboolean
-plain_number (const char *text)
-{
-    return *text != '\0' && strspn (text, "0123456789") == strlen (text) && strlen (text) < 19;
-}
-
-/* What two parsers could read differently is refused, and the connection with it. NULL: fine. */
-static const char *
-check_framing (struct MHD_Connection *connection, HttpRequest *request, const char *version)
-{
-    HeaderScan scan = {.headers = request->headers};
-    MHD_get_connection_values (connection, MHD_HEADER_KIND, scan_header, &scan);
-    const char *length = g_hash_table_lookup (request->headers, "content-length");
-    const char *encoding = g_hash_table_lookup (request->headers, "transfer-encoding");
-    const char *key = g_hash_table_lookup (request->headers, "idempotency-key");
-
-    if (!g_str_equal (version, "HTTP/1.1"))
-        return "only HTTP/1.1 is spoken here";
-    if (scan.bad)
-        return "a header is malformed";
-    if (scan.hosts != 1)
-        return "exactly one Host header is needed";
-    if (scan.lengths + scan.encodings > 1)
-        return "the length of the body is given twice";
-    if (length != NULL && !plain_number (length))
-        return "Content-Length is not a number";
-    if (encoding != NULL && g_ascii_strcasecmp (encoding, "chunked") != 0)
-        return "this Transfer-Encoding is not understood";
-    if (key != NULL && (*key == '\0' || strlen (key) > IDEMPOTENCY_KEY_MAX))
-        return "Idempotency-Key must have 1 to 128 characters";
-    return NULL;
-}
-
-static enum MHD_Result
-scan_query (void *data, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    HttpRequest *request = data;
-    char *plain_name = g_uri_unescape_string (name, NULL);
-    char *plain = g_uri_unescape_string (value ? value : "", NULL);
-    if (plain_name == NULL || plain == NULL || !g_utf8_validate (plain_name, -1, NULL) ||
-        !g_utf8_validate (plain, -1, NULL)) {
-        g_free (plain_name);
-        g_free (plain);
-        return MHD_NO;
-    }
-    g_hash_table_replace (request->query, plain_name, plain);
-    return MHD_YES;
-}
-
-static gboolean
-read_query (struct MHD_Connection *connection, HttpRequest *request)
-{
-    int given = MHD_get_connection_values (connection, MHD_GET_ARGUMENT_KIND, NULL, NULL);
-    int taken = MHD_get_connection_values (connection, MHD_GET_ARGUMENT_KIND, scan_query, request);
-    return given == taken;
-}
-
-/* --- net side: answers --------------------------------------------------------------------------------- */
-
-static void
-add_headers (struct MHD_Response *response, HttpRequest *request)
-{
-    for (guint i = 0; i + 1 < request->answer_headers->len; i += 2)
-        MHD_add_response_header (response, request->answer_headers->pdata[i],
-                                 request->answer_headers->pdata[i + 1]);
-}
-
-static enum MHD_Result
-queue_response (struct MHD_Connection *connection, guint status, struct MHD_Response *response)
-{
-    if (response == NULL)
-        return MHD_NO;
-    enum MHD_Result rc = MHD_queue_response (connection, status, response);
-    MHD_destroy_response (response);
-    return rc;
-}
-
-/* An answer from the net side itself: the request never reached the main loop. */
-static enum MHD_Result
-refuse (struct MHD_Connection *connection, guint status, const char *code, const char *message,
-        const char *allow)
-{
-    g_autoptr (json_t) body = json_object ();
-    json_put (body, "code", json_string (code));
-    json_put (body, "message", json_str_new (message));
-    json_put (body, "params", json_object ());
-    json_put (body, "path", NULL);
-    char *text = json_text (body);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback (strlen (text), text, g_free);
-    if (response == NULL) {
-        g_free (text);
-        return MHD_NO;
-    }
-    MHD_add_response_header (response, "Content-Type", "application/json");
-    if (status == 400 || status == 401 || status == 413)
-        MHD_add_response_header (response, "Connection", "close");
-    if (allow != NULL)
-        MHD_add_response_header (response, "Allow", allow);
-    return queue_response (connection, status, response);
-}
-
-static enum MHD_Result
-refuse_error (struct MHD_Connection *connection, const GError *error)
-{
-    return refuse (connection, (guint)vdc_error_http_status (error), vdc_error_name (error), error->message,
-                   NULL);
-}
-
-static ssize_t
-read_stream (void *data, uint64_t position, char *buffer, size_t max)
-{
-    HttpRequest *request = data;
-    HttpStream *stream = request->stream;
-    ssize_t result = 0;
-
-    lock_request (request);
-    HttpServer *server = request->server;
-    if (stream->broken || request->gone || server->stopped) {
-        result = MHD_CONTENT_READER_END_WITH_ERROR;
-    } else {
-        result = (ssize_t)http_stream_take (stream, buffer, max);
-        if (result == 0 && stream->ended) {
-            result = MHD_CONTENT_READER_END_OF_STREAM;
-        } else if (result == 0) {
-            request->suspended = TRUE;
-            MHD_suspend_connection (request->connection);
-        }
-    }
-    unlock_request (request);
-    return result;
-}
-
-static void
-release_request (void *data)
-{
-    http_request_release (data);
-}
-
-static enum MHD_Result
-send_answer (struct MHD_Connection *connection, HttpRequest *request)
-{
-    struct MHD_Response *response;
-    if (request->stream != NULL) {
-        response = MHD_create_response_from_callback (MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read_stream,
-                                                      http_request_hold (request), release_request);
-        if (response == NULL)
-            http_request_release (request);
-    } else {
-        gsize length = 0;
-        const void *data = g_bytes_get_data (request->answer, &length);
-        /* The bytes live as long as the request, which is released when the library has completed it. */
-        response =
-            MHD_create_response_from_buffer (length, (void *)(length ? data : ""), MHD_RESPMEM_PERSISTENT);
-    }
-    if (response == NULL)
-        return MHD_NO;
-    add_headers (response, request);
-    return queue_response (connection, request->status, response);
-}
-
-/* --- net side: receiving ------------------------------------------------------------------------------- */
-
-static Link *
-link_of (struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info->socket_context;
-}
-
-static char *
-address_of (struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[INET6_ADDRSTRLEN] = "?";
-    if (info != NULL && info->client_addr->sa_family == AF_INET)
-        inet_ntop (AF_INET, &((struct sockaddr_in *)info->client_addr)->sin_addr, text, sizeof text);
-    else if (info != NULL && info->client_addr->sa_family == AF_INET6)
-        inet_ntop (AF_INET6, &((struct sockaddr_in6 *)info->client_addr)->sin6_addr, text, sizeof text);
-    return g_strdup (text);
-}
-
-static gboolean
-check_peer (struct MHD_Connection *connection, Link *link)
-{
-    if (!link->server->client_certificates)
-        return TRUE;
-    if (!link->peer_checked) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info (connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-        link->peer = pki_session_peer (info ? info->tls_session : NULL, &link->peer_error);
-        link->peer_checked = TRUE;
-    }
-    return link->peer != NULL;
-}
-
-static gsize
-body_limit (const HttpRoute *route)
-{
-    return route->body_limit_bytes ? route->body_limit_bytes : HTTP_BODY_LIMIT_BYTES;
-}
-
-static enum MHD_Result
-too_large (struct MHD_Connection *connection, const HttpRoute *route)
-{
-    g_autofree char *message =
-        g_strdup_printf ("the body is over the limit of %" G_GSIZE_FORMAT " bytes", body_limit (route));
-    return refuse (connection, 413, "too_large", message, NULL);
-}
-
-/* A form or a plain text posted by a foreign page must not pass for JSON. */
-static gboolean
-media_type_fits (HttpRequest *request)
-{
-    const char *type = g_hash_table_lookup (request->headers, "content-type");
-    return request->route->body == HTTP_BODY_RAW || type == NULL ||
-           g_ascii_strncasecmp (type, "application/json", 16) == 0;
-}
-
-static enum MHD_Result
-not_routed (struct MHD_Connection *connection, HttpRequest *request, const char *allow)
-{
-    g_autofree char *path = g_utf8_make_valid (request->path, (gssize) MIN (strlen (request->path), 200));
-    g_autofree char *message = allow ? g_strdup_printf ("%s is not possible on %s", request->method, path)
-                                     : g_strdup_printf ("there is nothing at %s", path);
-    return refuse (connection, allow ? 405 : 404, allow ? "usage" : "not_found", message, allow);
-}
-
-static HttpRequest *
-begin_request (struct MHD_Connection *connection, Link *link, const char *path, const char *method)
-{
-    HttpRequest *request = http_request_new (&request_ops);
-    g_atomic_int_inc (&link->server->refs);
-    request->server = link->server;
-    request->method = g_strdup (method);
-    request->path = g_strdup (path);
-    request->address = address_of (connection);
-    g_mutex_lock (&link->server->lock);
-    request->connection = connection;
-    link->request = request;
-    g_mutex_unlock (&link->server->lock);
-    return request;
-}
-
-static void
-extend_deadline (Link *link, const HttpRoute *route)
-{
-    gint64 more = (gint64)(body_limit (route) / BODY_BYTES_PER_DEADLINE) * link->server->deadline_us;
-    g_mutex_lock (&link->server->lock);
-    if (link->deadline_us != 0)
-        link->deadline_us += more;
-    g_mutex_unlock (&link->server->lock);
-}
-
-/* The header is complete: refuse at once what can be refused, before any body is read. */
-static enum MHD_Result
-on_header (struct MHD_Connection *connection, Link *link, HttpRequest *request, const char *version)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info (connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (info != NULL && info->header_size > HEADER_LIMIT_BYTES)
-        return refuse (connection, 431, "too_large", "the header is over the limit of 32768 bytes", NULL);
-    const char *wrong = check_framing (connection, request, version);
-    if (wrong != NULL)
-        return refuse (connection, 400, "usage", wrong, NULL);
-    if (!check_peer (connection, link))
-        return refuse_error (connection, link->peer_error);
-    request->peer = g_strdup (link->peer);
-    if (!read_query (connection, request))
-        return refuse (connection, 400, "usage", "the query is malformed", NULL);
-
-    g_autofree char *allow = NULL;
-    request->route =
-        http_router_match (link->server->router, request->method, request->path, &request->params, &allow);
-    if (request->route == NULL)
-        return not_routed (connection, request, allow);
-    if (!media_type_fits (request))
-        return refuse (connection, 415, "usage", "Content-Type must be application/json", NULL);
-    const char *length = g_hash_table_lookup (request->headers, "content-length");
-    if (length != NULL && g_ascii_strtoull (length, NULL, 10) > body_limit (request->route))
-        return too_large (connection, request->route);
-    extend_deadline (link, request->route);
-    return MHD_YES;
-}
-
-static enum MHD_Result
-on_body (HttpRequest *request, const char *data, size_t *length)
-{
-    gsize have = request->collected->len, limit = body_limit (request->route);
-    if (have <= limit && *length > 0)
-        g_byte_array_append (request->collected, (const guint8 *)data,
-                             (guint)MIN (*length, limit + 1 - have));
-    /* Over the limit: the rest is dropped, and a client that goes on for long is cut off. */
-    if (have > limit) {
-        request->discarded_bytes += *length;
-        if (request->discarded_bytes > DISCARD_LIMIT_BYTES)
-            return MHD_NO;
-    }
-    *length = 0;
-    return MHD_YES;
-}
-
-static void
-deliver (HttpRequest *request)
-{
-    HttpServer *server = request->server;
-    if (!server->stopped)
-        http_request_deliver (request, server->router);
-}
-
-static enum MHD_Result
-on_complete (struct MHD_Connection *connection, Link *link, HttpRequest *request)
-{
-    HttpServer *server = link->server;
-    if (request->collected->len > body_limit (request->route))
-        return too_large (connection, request->route);
-    g_mutex_lock (&server->lock);
-    gboolean stopped = server->stopped;
-    if (!stopped) {
-        link->deadline_us = 0;
-        request->suspended = TRUE;
-        MHD_suspend_connection (connection);
-    }
-    g_mutex_unlock (&server->lock);
-    if (stopped)
-        return MHD_NO;
-    request->delivered = TRUE;
-    post (request, deliver);
-    return MHD_YES;
-}
-
-static enum MHD_Result
-on_access (void *data, struct MHD_Connection *connection, const char *url, const char *method,
-           const char *version, const char *upload, size_t *upload_length, void **context)
-{
-    Link *link = link_of (connection);
-    HttpRequest *request = *context;
-
-    if (request == NULL) {
-        *context = request = begin_request (connection, link, url, method);
-        return on_header (connection, link, request, version);
-    }
-    if (*upload_length > 0)
-        return on_body (request, upload, upload_length);
-    if (!request->delivered)
-        return on_complete (connection, link, request);
-
-    g_mutex_lock (&link->server->lock);
-    gboolean ready = request->ready && !link->server->stopped;
-    g_mutex_unlock (&link->server->lock);
-    return ready ? send_answer (connection, request) : MHD_NO;
-}
-
-static void
-on_completed (void *data, struct MHD_Connection *connection, void **context,
-              enum MHD_RequestTerminationCode how)
-{
-    Link *link = link_of (connection);
-    HttpRequest *request = *context;
-    if (request == NULL)
-        return;
-    g_mutex_lock (&link->server->lock);
-    request->connection = NULL;
-    request->gone = TRUE;
-    link->request = NULL;
-    link->deadline_us = g_get_monotonic_time () + link->server->deadline_us;
-    gboolean was_stream = request->ready && request->stream != NULL;
-    g_mutex_unlock (&link->server->lock);
-    if (was_stream)
-        post (request, finished);
-    *context = NULL;
-    http_request_release (request);
-}
-
-static void
-on_connection (void *data, struct MHD_Connection *connection, void **context,
-               enum MHD_ConnectionNotificationCode what)
-{
-    HttpServer *server = data;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        Link *link = g_new0 (Link, 1);
-        link->server = server;
-        link->fd = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        link->deadline_us = g_get_monotonic_time () + server->deadline_us;
-        int on = 1;
-        setsockopt (link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        g_mutex_lock (&server->lock);
-        g_hash_table_add (server->links, link);
-        g_mutex_unlock (&server->lock);
-        *context = link;
-    } else if (*context != NULL) {
-        Link *link = *context;
-        g_mutex_lock (&server->lock);
-        g_hash_table_remove (server->links, link);
-        g_mutex_unlock (&server->lock);
-        g_free (link->peer);
-        g_clear_error (&link->peer_error);
-        g_free (link);
-        *context = NULL;
-    }
-}
 
 /* Paths and queries reach us as they were sent; the router decodes segment by segment. */
 static size_t
@@ -775,15 +302,16 @@ start_daemon (HttpServer *server, const HttpServerOptions *options, int fd)
                 (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *)options->client_ca_pem};
     }
     more[n++] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    return MHD_start_daemon (
-        flags, 0, NULL, NULL, on_access, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)SILENCE_TIMEOUT_S, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
-        options->connection_limit ? options->connection_limit : DEFAULT_CONNECTION_LIMIT,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connection_limit_per_ip, MHD_OPTION_ARRAY, more,
-        MHD_OPTION_END);
+    return MHD_start_daemon (flags, 0, NULL, NULL, http_net_access, NULL, MHD_OPTION_EXTERNAL_LOGGER,
+                             on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
+                             http_net_connection, server, MHD_OPTION_NOTIFY_COMPLETED, http_net_completed,
+                             NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_TIMEOUT_S,
+                             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+                             options->connection_limit ? options->connection_limit : DEFAULT_CONNECTION_LIMIT,
+                             MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connection_limit_per_ip,
+                             MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 HttpServer *
@@ -802,7 +330,7 @@ http_server_start (const HttpServerOptions *options, GError **error)
                      "cannot serve on %s: the HTTP library refused its settings (certificate or key?)",
                      options->listen);
         close (fd);
-        server_unref (server);
+        http_server_unref (server);
         return NULL;
     }
     server->sweep = g_timeout_source_new (1000);
@@ -856,5 +384,5 @@ http_server_stop (HttpServer *server)
         http_request_release (request);
         g_hash_table_iter_init (&iter, server->streams);
     }
-    server_unref (server);
+    http_server_unref (server);
 }
