@@ -1,0 +1,82 @@
+/* The guest's end of a member: its channel, what it says, its settings. */
+#include "vdc/agent/instance_private.h"
+
+#include "vdc/base/log.h"
+
+#include <string.h>
+
+static void
+guest_hello (const json_t *message, gpointer user_data)
+{
+    Instance *instance = user_data;
+    g_clear_pointer (&instance->settings_sent, g_free);
+    guest_state_take (&instance->guest, "hello", message);
+    instance_send_settings (instance);
+    instance_tell (instance);
+}
+
+static void
+guest_message (const char *type, const json_t *message, gpointer user_data)
+{
+    Instance *instance = user_data;
+
+    if (strcmp (type, "log") == 0 || strcmp (type, "alert") == 0)
+        vdc_log (VDC_LOG_INFO, "guest says", "application", instance->spec->application, "member",
+                 instance->spec->member, "kind", type, "severity", json_str (message, "severity", ""), "text",
+                 json_str (message, "text", ""), NULL);
+    else if (guest_state_take (&instance->guest, type, message)) {
+        if (strcmp (type, "state") == 0)
+            instance_keep (
+                instance); /* a new agent shall not take a guest that is ready for one that boots */
+        instance_tell (instance);
+    } else
+        sessions_message (instance->sessions, type, message);
+}
+
+static void
+guest_lost (gpointer user_data)
+{
+    Instance *instance = user_data;
+    instance->guest.connected = FALSE;
+    sessions_lost (instance->sessions);
+    instance_tell (instance);
+}
+
+static const ChannelEvents channel_events = {guest_hello, guest_message, guest_lost};
+
+void
+instance_open_channel (Instance *instance)
+{
+    g_autofree char *path =
+        host_channel_socket (instance->host, instance->spec->application_id, instance->spec->member);
+
+    if (instance->channel != NULL)
+        return;
+    instance->channel = channel_new (path, &channel_events, instance);
+    instance->sessions = sessions_new (instance->channel);
+}
+
+void
+instance_close_channel (Instance *instance)
+{
+    g_clear_pointer (&instance->sessions, sessions_free);
+    g_clear_pointer (&instance->channel, channel_free);
+    g_clear_pointer (&instance->settings_sent, g_free);
+    instance->guest.connected = FALSE;
+}
+
+void
+instance_send_settings (Instance *instance)
+{
+    if (instance->channel == NULL || !channel_is_up (instance->channel) || !instance->mtu_known)
+        return;
+    g_autoptr (json_t) settings = guest_settings (instance->spec, instance->mtu);
+    g_autofree char *text = json_text (settings);
+    if (g_strcmp0 (text, instance->settings_sent) == 0)
+        return;
+    if (!json_bool (settings, "draining", FALSE))
+        instance->guest.drained = FALSE;
+    channel_send (instance->channel, json_pack ("{s:s, s:O}", "t", "settings", "settings", settings));
+    g_free (instance->settings_sent);
+    instance->settings_sent = g_steal_pointer (&text);
+}
