@@ -6,6 +6,8 @@
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/moves.h"
 
+/* Volumes and disks are made before there is a VM, whose own time begins then. */
+#define PREPARE_TIMEOUT_S 300
 #define RECONNECT_GRACE_US (15 * G_USEC_PER_SEC)
 
 /* How a member went wrong. */
@@ -190,6 +192,8 @@ observe_time (Controller *controller, ApplicationRecord *application, MemberReco
     guint timeout_s = described->instance->start_timeout_s;
     if (timeout_s == 0)
         timeout_s = server_start_timeout_s (server_of (controller, member));
+    if (member->seen != member->incarnation)
+        timeout_s = MAX (timeout_s, PREPARE_TIMEOUT_S);
     gint64 now_us = controller_now_us (controller);
     if (member->timer_us == 0)
         member->timer_us = now_us;
@@ -249,6 +253,11 @@ observe_member (Controller *controller, ApplicationRecord *application, MemberRe
     gboolean current =
         member->report != NULL && json_int (member->report, "incarnation", -1) == member->incarnation;
     const json_t *guest = json_object_get (member->report, "guest");
+    if (current && member_has_vm (member) && member->seen != member->incarnation &&
+        strcmp (json_str (member->report, "vm", ""), "running") == 0) {
+        member->seen = member->incarnation;
+        member->timer_us = controller_now_us (controller);
+    }
     if (current) {
         if (observe_end (controller, application, member, described) ||
             observe_refusal (controller, application, member) ||

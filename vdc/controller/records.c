@@ -20,6 +20,7 @@ static const RecordField member_fields[] = {
     FIELD (MemberRecord, RECORD_INT, revision),
     FIELD (MemberRecord, RECORD_INT, drain_end_us),
     FIELD (MemberRecord, RECORD_INT, timer_us),
+    FIELD (MemberRecord, RECORD_INT, seen),
     FIELD (MemberRecord, RECORD_INT, since_us),
     FIELD (MemberRecord, RECORD_INT, restarts),
     FIELD (MemberRecord, RECORD_STRING, operation),

@@ -30,6 +30,7 @@ typedef struct {
     gint64 generation;   /* of the last spec */
     gint64 revision;     /* of the last guest settings */
     gint64 drain_end_us; /* not waited longer */
+    gint64 seen;         /* incarnation whose VM has been seen; the timer began anew then */
     gint64 timer_us;     /* start_timeout counts from here */
     gint64 since_us;     /* in this state */
     gint64 restarts;     /* by policy, since it was switched on */
