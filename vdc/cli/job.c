@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define POLL_FIRST_MS 100
-#define POLL_MS 400
+#define POLL_MS 250
 /* A controller that restarts is waited for so long; the job goes on without it. */
 #define ABSENCE_MS 60000
 

@@ -46,7 +46,7 @@ struct HttpCall {
     char *url;
     char problem[CURL_ERROR_SIZE];
     CURLcode code;
-    gboolean finished, cancelled, paused, is_get, too_large;
+    gboolean finished, cancelled, paused, unpause, is_get, too_large;
 };
 
 static void schedule_reaper (HttpClient *client);
@@ -275,6 +275,18 @@ tell (HttpCall *call)
     json_decref (answer.json);
 }
 
+/* libcurl may hand held-back data to HttpData here, which may pause again or cancel. */
+static void
+unpause (HttpCall *call)
+{
+    HttpClient *client = call->client;
+    call->unpause = FALSE;
+    client->inside++;
+    curl_easy_pause (call->easy, CURLPAUSE_CONT);
+    client->inside--;
+    collect (client);
+}
+
 static HttpCall *
 next_to_reap (HttpClient *client)
 {
@@ -283,7 +295,7 @@ next_to_reap (HttpClient *client)
     g_hash_table_iter_init (&iter, client->calls);
     while (g_hash_table_iter_next (&iter, &data, NULL)) {
         HttpCall *call = data;
-        if (call->finished || call->cancelled)
+        if (call->finished || call->cancelled || call->unpause)
             return call;
     }
     return NULL;
@@ -298,8 +310,11 @@ reap (gpointer data)
     if (call == NULL)
         return G_SOURCE_REMOVE;
     /* One a turn: the callback may free the client. */
-    if (next_to_reap (client) != NULL)
-        schedule_reaper (client);
+    schedule_reaper (client);
+    if (!call->finished && !call->cancelled) {
+        unpause (call);
+        return G_SOURCE_REMOVE;
+    }
     g_hash_table_remove (client->calls, call);
     call_detach (call);
     if (!call->cancelled)
@@ -490,26 +505,15 @@ http_call_cancel (HttpCall *call)
     call_free (call);
 }
 
-static gboolean
-unpause (gpointer data)
-{
-    HttpCall *call = data;
-    HttpClient *client = call->client;
-    client->inside++;
-    curl_easy_pause (call->easy, CURLPAUSE_CONT);
-    client->inside--;
-    collect (client);
-    return G_SOURCE_REMOVE;
-}
-
 void
 http_call_resume (HttpCall *call)
 {
     if (!call->paused || call->cancelled || call->finished || call->client == NULL)
         return;
     call->paused = FALSE;
-    if (call->client->inside == 0)
-        unpause (call);
+    /* Not from within libcurl, and not recursively from the data that the pause held back. */
+    call->unpause = TRUE;
+    schedule_reaper (call->client);
 }
 
 /* --- client -------------------------------------------------------------------------------------------- */

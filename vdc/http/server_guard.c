@@ -53,6 +53,16 @@ plain_number (const char *text)
     return *text != '\0' && strspn (text, "0123456789") == strlen (text) && strlen (text) < 19;
 }
 
+static gboolean
+is_key (const char *text)
+{
+    gsize length = strlen (text);
+    for (const char *c = text; *c != '\0'; c++)
+        if (!g_ascii_isprint (*c))
+            return FALSE;
+    return length > 0 && length <= IDEMPOTENCY_KEY_MAX;
+}
+
 /* What two parsers could read differently is refused, and the connection with it. NULL: fine. */
 static const char *
 check_framing (struct MHD_Connection *connection, HttpRequest *request, const char *version)
@@ -75,8 +85,8 @@ check_framing (struct MHD_Connection *connection, HttpRequest *request, const ch
         return "Content-Length is not a number";
     if (encoding != NULL && g_ascii_strcasecmp (encoding, "chunked") != 0)
         return "this Transfer-Encoding is not understood";
-    if (key != NULL && (*key == '\0' || strlen (key) > IDEMPOTENCY_KEY_MAX))
-        return "Idempotency-Key must have 1 to 128 characters";
+    if (key != NULL && !is_key (key))
+        return "Idempotency-Key must be 1 to 128 printable ASCII characters";
     return NULL;
 }
 
