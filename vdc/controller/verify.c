@@ -160,10 +160,21 @@ is_settled (const ApplicationRecord *application, const MemberRecord *member)
            (strcmp (member->state, "running") == 0 || strcmp (member->state, "degraded") == 0);
 }
 
-/* Things only a member with a VM has: taps, chains, domain, group, spec. */
+/* Things only a member with a VM has. Nobody removes them by itself: they may be all that is left of
+ * something of value. */
+static const struct {
+    const char *kind, *code, *noun, *remedy;
+} owned[] = {
+    {"domains", "domain_orphan", "VM", "when nobody needs it, end it by `virsh destroy` on the server"},
+    {"taps", "tap_orphan", "tap", "remove it by `ip link delete` on the server"},
+    {"chains", "chain_orphan", "chain of rules", "remove it by `nft delete chain bridge vdc` on the server"},
+    {"specs", "spec_orphan", "spec", "restart vdcd"},
+};
+
 static void
-verify_owned (const Look *look, const char *kind, const char *code)
+verify_owned (const Look *look, guint row)
 {
+    const char *kind = owned[row].kind;
     gsize i;
     json_t *entry;
     json_array_foreach (json_object_get (look->inventory, kind), i, entry) {
@@ -175,9 +186,8 @@ verify_owned (const Look *look, const char *kind, const char *code)
             continue;
         if (strcmp (kind, "chains") == 0 && !json_bool (entry, "orphan", FALSE) && member == NULL)
             continue; /* told of its tap already */
-        add (look->findings, code, look->server, json_str (entry, "application", NULL), name,
-             "restart vdc-agent on the server; what is still there then may be removed by hand",
-             "%s '%s' belongs to no running instance", code, name);
+        add (look->findings, owned[row].code, look->server, json_str (entry, "application", NULL), name,
+             owned[row].remedy, "%s '%s' belongs to no running instance", owned[row].noun, name);
     }
 }
 
@@ -315,7 +325,8 @@ verify_bridges (const Look *look)
         }
         if (!used)
             add (look->findings, "bridge_orphan", look->server, json_str (entry, "application", NULL), name,
-                 "restart vdc-agent on the server", "bridge '%s' belongs to no running application", name);
+                 "remove it by `ip link delete` on the server",
+                 "bridge '%s' belongs to no running application", name);
     }
 }
 
@@ -360,8 +371,8 @@ verify_processes (const Look *look)
     json_array_foreach (json_object_get (look->inventory, "cgroups"), i, entry) {
         const char *name = json_is_string (entry) ? json_string_value (entry) : json_str (entry, "name", "");
         if (!group_is_known (look, name))
-            add (look->findings, "cgroup_orphan", look->server, NULL, name, "restart vdc-agent on the server",
-                 "cgroup '%s' belongs to no running instance", name);
+            add (look->findings, "cgroup_orphan", look->server, NULL, name,
+                 "remove it by `rmdir` on the server", "cgroup '%s' belongs to no running instance", name);
     }
     json_array_foreach (json_object_get (look->inventory, "qemu_pids"), i, entry) {
         gboolean known = FALSE;
@@ -469,10 +480,8 @@ verify_server (Controller *controller, const Server *server, const json_t *inven
     const Look look = {controller, server, inventory, findings};
     GHashTableIter iter;
     ApplicationRecord *application;
-    verify_owned (&look, "domains", "domain_orphan");
-    verify_owned (&look, "taps", "tap_orphan");
-    verify_owned (&look, "chains", "chain_orphan");
-    verify_owned (&look, "specs", "spec_orphan");
+    for (guint i = 0; i < G_N_ELEMENTS (owned); i++)
+        verify_owned (&look, i);
     verify_bridges (&look);
     verify_disks (&look);
     verify_processes (&look);
