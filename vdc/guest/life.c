@@ -50,8 +50,9 @@ static struct {
     char **environment; /* of `current`, for commands */
     Process *process;
     bool process_is_start;
+    bool hooked;       /* the configure hook was run since boot */
     bool started;      /* the start hook ended well */
-    bool start_failed; /* not again before changed settings */
+    bool start_failed; /* configure or start; not again before changed settings */
     bool was_ready;
     int retry_ms; /* between tries to become ready */
     int misses;
@@ -212,10 +213,13 @@ configure_ended (bool ok, const char *text)
     } else {
         settings_free (life.applying);
         life.applying = NULL;
+        life.hooked = life.hooked && life.started;
         guest_log ("revision %lld: %s", (long long)revision, text);
         send_configured (revision, text);
-        if (!life.current)
+        if (!life.started) {
+            life.start_failed = true;
             set_state (STATE_FAILED, text, 0);
+        }
     }
     proceed ();
 }
@@ -228,10 +232,26 @@ on_configured (bool ok, const char *text, void *context)
     configure_ended (ok, error);
 }
 
+/*
+ * Nothing serves before `go`, and until then peers come and go with every member that starts: the hook's
+ * first run waits for it. Six guests that boot at once on two cores would otherwise each run it several times
+ * for nothing.
+ */
+static bool
+hook_can_wait (void)
+{
+    return !life.started && !life.applying->go;
+}
+
 static void
 run_configure (void)
 {
-    if (*life.changes && has_hook ("configure"))
+    if (!*life.changes || hook_can_wait ()) {
+        configure_ended (true, "");
+        return;
+    }
+    life.hooked = true;
+    if (has_hook ("configure"))
         run_hook ("configure", life.applying, life.changes, CONFIGURE_LIMIT_MS, on_configured);
     else
         configure_ended (true, "");
@@ -255,7 +275,7 @@ apply_pending (void)
     life.applying = life.pending;
     life.pending = NULL;
     free (life.changes);
-    life.changes = settings_changes (life.current, life.applying);
+    life.changes = settings_changes (life.hooked ? life.current : NULL, life.applying);
     if (*life.changes && !life.started)
         set_state (STATE_CONFIGURING, "", 0);
     if (*life.changes && (!network_apply (life.applying, &error) || !write_names (life.applying, &error)))
@@ -701,6 +721,7 @@ remember (void)
         return;
     life.environment = settings_environment (life.current, NULL);
     life.started = json_bool_of (state, "started", false);
+    life.hooked = life.started;
     life.was_ready = json_bool_of (state, "was_ready", false);
     life.state = life.started ? STATE_STARTING : STATE_CONFIGURING;
     guest_log ("began again at revision %lld", (long long)life.current->revision);

@@ -9,7 +9,7 @@
  *  1. One process (hook or volume work) at a time. Settings that arrive meanwhile wait; only the newest is
  * kept.
  *  2. `configured N` is sent after everything of revision N was done, never before.
- *  3. The start hook runs once per boot, after the first successful configure, when `go` is true; again only
+ *  3. Configure and start hook first run when `go` is true, the start hook once per boot; again only
  * after a failure and changed settings.
  *  4. What a restarted vdc-guest must know is in /run/vdc (instance.json, state.json), written before it is
  * reported.
