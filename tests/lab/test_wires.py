@@ -38,7 +38,7 @@ class Capture:
     """Marks seen on their way to guests: {mark: {tap}}."""
 
     def __init__(self, lab):
-        enter = ['nsenter', '-t', str(lab.machine_pid('s1')), '-m', '-n', '-p', '--']
+        enter = ['nsenter', '-t', str(lab.machine_pid('s1')), '-m', '-n', '--']
         self.process = subprocess.Popen(enter + ['/usr/bin/python3', '-c', CAPTURE], stdout=subprocess.PIPE, text=True, cwd='/')
         self.process.stdout.readline()
         self.seen, self.changed = {}, threading.Condition()

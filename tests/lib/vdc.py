@@ -142,24 +142,16 @@ class Client:
         return self.wait(f'{application}:{member} {what}', look, timeout_s)
 
     def remove(self, name):
-        """Stop and destroy, whatever state it is in."""
+        """Stop and destroy, whatever state it is in; it is gone afterwards."""
         try:
             if self.application(name)['state'] != 'stopped':
                 self.act(name, 'stop')
-                self.wait_application(name, 'stopped', 120)
+                self.wait(f'{name} is stopped', lambda: self.application(name)['state'] == 'stopped', 120)
             self.delete(f'applications/{name}')
-            self.wait(f'{name} is gone', lambda: self.exists(name) is False, 60)
+            self.wait(f'{name} is gone', lambda: name not in [a['name'] for a in self.items('applications')], 60)
         except ApiError as error:
             if error.status != 404:
                 raise
-
-    def exists(self, name):
-        try:
-            return bool(self.application(name))
-        except ApiError as error:
-            if error.status == 404:
-                return False
-            raise
 
     def verify(self):
         """The findings of `vdc verify`."""
