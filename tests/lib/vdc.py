@@ -148,10 +148,18 @@ class Client:
                 self.act(name, 'stop')
                 self.wait(f'{name} is stopped', lambda: self.application(name)['state'] == 'stopped', 120)
             self.delete(f'applications/{name}')
-            self.wait(f'{name} is gone', lambda: name not in [a['name'] for a in self.items('applications')], 60)
+            self.wait(f'{name} is gone', lambda: not self.exists(name), 60)
         except ApiError as error:
             if error.status != 404:
                 raise
+
+    def exists(self, name):
+        try:
+            return bool(self.application(name))
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
 
     def verify(self):
         """The findings of `vdc verify`."""
