@@ -1,4 +1,5 @@
 """What the lab itself promises: nothing outside its namespaces, nothing left after it, state kept over a kill."""
+import hashlib
 import os
 import re
 import signal
@@ -19,34 +20,30 @@ def read(path):
         return ''
 
 
-def processes():
-    """Those that could be a lab's: in a PID namespace that is not ours, or a program of ours. Zombies are the caller's."""
-    own = os.readlink('/proc/self/ns/pid')
+def link_of(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ''
+
+
+def processes(folder, namespaces):
+    """What belongs to the lab in @folder: by its environment or arguments, or by being in one of its namespaces."""
     found = set()
     for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            namespace = os.readlink(f'/proc/{pid}/ns/pid')
-        except OSError:
-            continue
-        command = read(f'/proc/{pid}/cmdline').split('\0')[0]
         state = re.search(r'^State:\s+(\S)', read(f'/proc/{pid}/status'), re.M)
-        if state and state[1] != 'Z' and (namespace != own or os.path.basename(command).startswith(('vdc', 'qemu', 'libvirt'))):
-            found.add((pid, command))
+        if state is None or state[1] == 'Z':
+            continue  # a zombie is its parent's, and that is not ours
+        command = read(f'/proc/{pid}/cmdline')
+        theirs = {link_of(f'/proc/{pid}/ns/{kind}') for kind in ('pid', 'net')}
+        if theirs & namespaces or folder in read(f'/proc/{pid}/environ') + command:
+            found.add((int(pid), command.split('\0')[0]))
     return found
 
 
-def network_namespaces():
-    found = set()
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            found.add(os.readlink(f'/proc/{pid}/ns/net'))
-        except OSError:
-            pass
-    return found
-
-
-def control_groups():
-    return {path for path, _, _ in os.walk('/sys/fs/cgroup') if 'vdc' in path}
+def control_groups(folder):
+    key = hashlib.sha256(folder.encode()).hexdigest()[:8]
+    return {path for path, _, _ in os.walk('/sys/fs/cgroup') if f'vdc-lab-{key}-' in path}
 
 
 def loop_devices():
@@ -58,12 +55,10 @@ def listing(folder):
 
 
 def census():
+    """What a lab never changes, up or down. Other labs and tests of this machine do not either."""
     return {
-        'processes': processes(),
         'mounts': set(re.sub(r'^\d+ \d+ ', '', line) for line in read('/proc/self/mountinfo').splitlines()),
         'links': set(os.listdir('/sys/class/net')),
-        'network namespaces': network_namespaces(),
-        'control groups': control_groups(),
         'loop devices': loop_devices(),
         'files': {folder: listing(folder) for folder in FOLDERS},
         'rules': subprocess.run(['nft', 'list', 'ruleset'], stdout=subprocess.PIPE, text=True, check=True).stdout,
@@ -80,6 +75,7 @@ class OwnLab(unittest.TestCase):
         self.before = census()
         self.lab = labfixture.Lab('own')
         self.addCleanup(self.lab.down)
+        self.namespaces = set()
 
     def start_hello(self):
         client = self.lab.client
@@ -87,41 +83,52 @@ class OwnLab(unittest.TestCase):
         client.act('hello', 'start')
         client.wait_application('hello', 'running')
 
-    def assert_as_before(self, but=()):
+    def look_while_up(self):
+        """Remembers the lab's namespaces. The looks can fail: while it is up they see it."""
+        status = self.lab.status()
+        for machine in status['machines']:
+            self.namespaces |= {link_of(f'/proc/{machine["pid"]}/ns/{kind}') for kind in ('pid', 'net')}
+        self.assertEqual(len(self.namespaces), 4)
+        seen = {os.path.basename(command) for _, command in processes(self.lab.folder, self.namespaces)}
+        self.assertLessEqual({'vdc-lab', 'vdcd', 'vdc-agent', 'libvirtd', 'qemu-system-x86_64'}, seen)
+        self.assertNotEqual(control_groups(self.lab.folder), set())
+        self.assert_root_namespace_untouched()
+
+    def assert_root_namespace_untouched(self):
         after = census()
         for what, value in self.before.items():
-            if what not in but:
-                self.assertEqual(after[what], value, what)
+            self.assertEqual(after[what], value, what)
+
+    def assert_nothing_left(self):
+        self.assertEqual(processes(self.lab.folder, self.namespaces), set())
+        self.assertEqual(control_groups(self.lab.folder), set())
+        self.assert_root_namespace_untouched()
 
     def test_down_leaves_nothing(self):
         self.lab.up()
         self.start_hello()
-        during = census()
-        # The census can fail: it sees the lab. And while it is up, no link and no mount of it is in the root namespace.
-        self.assertNotEqual(during['processes'], self.before['processes'])
-        self.assertNotEqual(during['network namespaces'], self.before['network namespaces'])
-        self.assertNotEqual(during['control groups'], self.before['control groups'])
-        for what in ('mounts', 'links', 'loop devices', 'files', 'rules'):
-            self.assertEqual(during[what], self.before[what], what)
+        self.look_while_up()
         self.lab.vdc('lab', 'down', '--name', 'own', '--purge')
-        self.assert_as_before()
+        self.assert_nothing_left()
         self.assertFalse(os.path.exists(self.lab.folder))
 
     def test_killed_supervisor_takes_all_with_it_and_comes_back(self):
         self.lab.up()
         self.start_hello()
+        self.look_while_up()
         os.kill(self.lab.status()['pid'], signal.SIGKILL)
         self.assertEqual(self.lab.status()['state'], 'down')
         self.lab.up()
         self.lab.client.wait_application('hello', 'running')
         self.lab.vdc('lab', 'down', '--name', 'own', '--now', '--purge')
-        self.assert_as_before()
+        self.assert_nothing_left()
 
     def test_applications_that_ran_are_started_again(self):
         self.lab.up()
         self.start_hello()
+        self.look_while_up()
         self.lab.vdc('lab', 'down', '--name', 'own')
-        self.assert_as_before()
+        self.assert_nothing_left()
         self.lab.up()
         self.lab.client.wait_application('hello', 'running')
 
