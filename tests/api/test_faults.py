@@ -110,6 +110,25 @@ class Faults(unittest.TestCase):
         self.grid.done(self.client.act('shop', 'start'))
         self.assertEqual('running', self.client.application('shop')['state'])
 
+    def test_new_member_that_fails_ends_the_job_not_the_application(self):
+        self.create()
+        self.grid.done(self.client.act('shop', 'start'))
+        document = json.loads(description())
+        document['instances']['extra'] = {'class': 'FRONT', 'set': {'fake_fault': 'fail'}}
+        job = self.grid.job(self.client.post('applications/shop/apply',
+                                             {'description': json.dumps(document), 'format': 'json'}))
+        self.assertEqual(('failed', 'extra', 'guest'), (job['state'], job['error']['instance'], job['error']['step']))
+        self.assertEqual('degraded', self.client.application('shop')['state'])
+        self.assertEqual('running', self.grid.states('shop')['web.1'])
+        self.assertEqual([], self.grid.settled_findings())
+
+    def test_failing_guest_of_a_running_application_is_restarted(self):
+        self.create(web={'count': 1}, db={'set': {'fake_fault': 'crash'}, 'restart': {'limit': 2, 'window': '1h'}})
+        self.client.act('shop', 'start')
+        db = self.client.wait_instance('shop', 'db', lambda item: item['state'] == 'failed', 'failed', 60)
+        self.assertEqual(2, db['restarts'])
+        self.assertIn('limit is 2', db['error']['message'])
+
     def test_no_memory_names_member_step_remedy(self):
         self.create(db={'resources': {'memory': '900G'}})
         with self.assertRaises(vdc.ApiError) as caught:

@@ -77,7 +77,10 @@ restart (Controller *controller, ApplicationRecord *application, MemberRecord *m
                  reason);
 }
 
-/* During a start a guest that says it failed, or says nothing, is the answer: it would only do so again. */
+/*
+ * During a start, also that of a new member of a running application, a guest that says it failed, or says
+ * nothing, is the answer: it would only do so again.
+ */
 static void
 by_policy (Controller *controller, ApplicationRecord *application, MemberRecord *member,
            const Member *described, const Failure *failure)
@@ -86,7 +89,8 @@ by_policy (Controller *controller, ApplicationRecord *application, MemberRecord 
     gint64 now_us = controller_now_us (controller);
     gboolean starting = phase_from_name (application->phase) == PHASE_STARTING;
     guint recent = recent_failures (member, now_us, instance->restart_window_s);
-    if (starting && strcmp (failure->step, "guest") == 0 && strcmp (failure->code, "crashed") != 0) {
+    if ((starting || !member->was_ready) && strcmp (failure->step, "guest") == 0 &&
+        strcmp (failure->code, "crashed") != 0) {
         give_up (controller, application, member, failure);
         return;
     }
@@ -128,6 +132,7 @@ observe_end (Controller *controller, ApplicationRecord *application, MemberRecor
     if (member->boot_id != NULL && boot_id != NULL && strcmp (member->boot_id, boot_id) != 0) {
         record_set_string (&member->boot_id, NULL);
         restart (controller, application, member, "its server was restarted");
+        member->go = FALSE; /* all of them start again: the order of the wires holds */
         return TRUE;
     }
     const json_t *error = json_object_get (member->report, "error");

@@ -122,8 +122,10 @@ decide_stopping (Controller *controller, ApplicationRecord *application)
             member->on = member->again = FALSE;
             member->failed = FALSE;
             record_set_json (&member->error, NULL);
-        } else if (phase_of (application) == PHASE_STOPPING)
+        } else if (phase_of (application) == PHASE_STOPPING && member->failed) {
             member->failed = FALSE;
+            record_set_json (&member->error, NULL);
+        }
         gone = gone && !member->on && member_is_gone (member);
     }
     if (gone)
