@@ -1,8 +1,9 @@
+# shellcheck shell=sh disable=SC2154 # variables come from vdc-guest
 # Shared by the hooks of IN. Shell built-ins only, one nft call at the end: forks are dear.
 
 # hosts LIST: the list as nft elements; refuses what is no address or network.
 hosts () {
-    elements=
+    elements=''
     old_ifs=$IFS
     IFS=', '
     for host in $1; do
@@ -12,7 +13,6 @@ hosts () {
             echo "$2: '$host' is no address and no network" >&2
             exit 1
             ;;
-        0.0.0.0/0) host=0.0.0.0/0 ;;
         esac
         elements="$elements${elements:+, }$host"
     done
@@ -22,7 +22,7 @@ hosts () {
 
 # targets: addresses of the ready peers of `out`, all of them when none is ready.
 targets () {
-    ready= any=
+    ready='' any=''
     while read -r _ address state; do
         any="$any $address"
         [ "$state" = ready ] && ready="$ready $address"
@@ -40,7 +40,7 @@ dnat () {
         echo "        $protocol dport $port dnat to $1:$to"
         return
     fi
-    map= i=0
+    map='' i=0
     for address; do
         map="$map${map:+, }$i : $address"
         i=$((i + 1))

@@ -1,8 +1,9 @@
+# shellcheck shell=sh disable=SC2154 # variables come from vdc-guest
 # Shared by the hooks of NET.
 
 # hosts LIST PROPERTY: the list as nft elements; refuses what is no address or network.
 hosts () {
-    elements=
+    elements=''
     old_ifs=$IFS
     IFS=', '
     for host in $1; do

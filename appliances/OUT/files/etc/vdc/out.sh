@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154 # variables come from vdc-guest
 # Shared by the hooks of OUT. /run/vdc/remote holds the address in force.
 
 is_address () {
@@ -35,7 +36,7 @@ look_up () {
         echo "$VDC_SET_remote_host"
         return 0
     fi
-    present=
+    present=''
     [ -e /run/vdc/remote ] && read -r present </run/vdc/remote
     found=$(getent ahostsv4 "$VDC_SET_remote_host") || return 1
     first=${found%% *}
