@@ -2,6 +2,7 @@
 import hashlib
 import os
 import re
+import select
 import signal
 import subprocess
 import unittest
@@ -44,6 +45,13 @@ def processes(folder, namespaces):
 def control_groups(folder):
     key = hashlib.sha256(folder.encode()).hexdigest()[:8]
     return {path for path, _, _ in os.walk('/sys/fs/cgroup') if f'vdc-lab-{key}-' in path}
+
+
+def kill_and_wait(pid):
+    handle = os.pidfd_open(pid)
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    select.select([handle], [], [])
+    os.close(handle)
 
 
 def loop_devices():
@@ -116,7 +124,7 @@ class OwnLab(unittest.TestCase):
         self.lab.up()
         self.start_hello()
         self.look_while_up()
-        os.kill(self.lab.status()['pid'], signal.SIGKILL)
+        kill_and_wait(self.lab.status()['pid'])
         self.assertEqual(self.lab.status()['state'], 'down')
         self.lab.up()
         self.lab.client.wait_application('hello', 'running')

@@ -35,6 +35,11 @@ lab_status (const LabPaths *paths, GError **error)
     if (!g_file_test (paths->folder, G_FILE_TEST_IS_DIR))
         return status_when_down (paths);
     json_t *answer = control_call (paths, request, NULL, NULL, &local);
+    /* It ended between connect and answer: the second look tells. */
+    if (answer == NULL && g_error_matches (local, VDC_ERROR, VDC_ERROR_UNKNOWN_RESULT)) {
+        g_clear_error (&local);
+        answer = control_call (paths, request, NULL, NULL, &local);
+    }
     if (answer != NULL)
         return answer;
     if (vdc_error_is_unreachable (local))
