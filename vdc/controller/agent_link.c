@@ -210,14 +210,15 @@ act_on_member (Controller *controller, ApplicationRecord *application, MemberRec
     gint64 now_us = clock_monotonic_us (controller->clock);
     gboolean heard =
         member->report != NULL && json_int (member->report, "generation", -1) == member->generation;
+    /* What was stopped and kept is to go for good. */
+    gboolean erase = member->leaving && !member->erased && !member->sent && member->report == NULL;
     if (specs_power (application, member)) {
         if (!heard && now_us >= member->put_us && volumes_are_made (controller, application, member))
             put_spec (controller, server, application, member);
     } else if (member_has_vm (member) || (member->on && member->again)) {
         if (!heard && now_us >= member->put_us && member->report != NULL)
             put_spec (controller, server, application, member); /* power off: stops properly */
-    } else if (now_us >= member->delete_us &&
-               (member->sent || member->report != NULL || (member->leaving && !member->erased)))
+    } else if (erase || (now_us >= member->delete_us && (member->sent || member->report != NULL)))
         delete_instance (controller, server, application, member);
 }
 
