@@ -288,10 +288,31 @@ post_app (HttpRequest *request, gpointer user_data)
         json_pack ("[{s:s,s:s,s:i,s:s}]", "code", "x", "path", "wires[0]", "line", 4, "message", "bad"));
 }
 
+/* The first answer breaks off half-way, as when the controller dies; the second request must carry the same
+ * key. */
+static char *flaky_key;
+
+static gboolean
+breaks (HttpRequest *request)
+{
+    const char *key = http_request_idempotency_key (request);
+    if (strcmp (http_request_param (request, "app"), "flaky") != 0)
+        return FALSE;
+    if (flaky_key != NULL) {
+        g_assert_cmpstr (flaky_key, ==, key);
+        return FALSE;
+    }
+    flaky_key = g_strdup (key);
+    http_stream_abort (http_reply_stream (request, "application/json", NULL, NULL));
+    return TRUE;
+}
+
 static void
 post_action (HttpRequest *request, gpointer user_data)
 {
     remember (request);
+    if (breaks (request))
+        return;
     g_assert_nonnull (http_request_idempotency_key (request));
     job_looks = 0;
     http_reply_json (request, 202, json_pack ("{s:s}", "job", strstr (got_body, "stop") ? "bad" : "good"));
@@ -576,6 +597,11 @@ test_jobs (void)
     g_assert_cmpint (grid.code, ==, 0);
     g_assert_true (said (grid.err, "start web.1: booting"));
     g_assert_cmpstr (grid.out, ==, "shop is running: http://127.0.0.1:20080/\n");
+    vdc (&grid, "app start flaky --no-wait");
+    g_assert_cmpint (grid.code, ==, 0);
+    g_assert_cmpstr (grid.out, ==, "good\n");
+    g_assert_nonnull (flaky_key);
+    g_clear_pointer (&flaky_key, g_free);
     vdc (&grid, "app start shop --no-wait");
     g_assert_cmpstr (grid.out, ==, "good\n");
     g_assert_cmpuint (job_looks, ==, 0);

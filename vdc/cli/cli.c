@@ -157,11 +157,10 @@ on_done (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer
 }
 
 static json_t *
-request (Cli *cli, const char *method, const char *path, json_t *body, GError **error)
+request (Cli *cli, const char *method, const char *path, json_t *body, const char *key, GError **error)
 {
     Waited waited = {0};
     g_autofree char *url = cli_url (cli, error, "%s", path);
-    g_autofree char *key = g_str_equal (method, "POST") ? id_random (16) : NULL;
     if (url == NULL)
         return NULL;
     json_decref (g_steal_pointer (&cli->error_body));
@@ -178,19 +177,67 @@ request (Cli *cli, const char *method, const char *path, json_t *body, GError **
 json_t *
 cli_get (Cli *cli, const char *path, GError **error)
 {
-    return request (cli, "GET", path, NULL, error);
+    return request (cli, "GET", path, NULL, NULL, error);
+}
+
+json_t *
+cli_post_once (Cli *cli, const char *path, json_t *body, GError **error)
+{
+    return request (cli, "POST", path, body, NULL, error);
+}
+
+static gboolean
+stop_waiting (gpointer done)
+{
+    *(gboolean *)done = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+void
+cli_wait_ms (guint ms)
+{
+    gboolean done = FALSE;
+    g_timeout_add (ms, stop_waiting, &done);
+    while (!done)
+        g_main_context_iteration (NULL, TRUE);
+}
+
+static json_t *
+change (Cli *cli, const char *method, const char *path, json_t *body, GError **error)
+{
+    g_autofree char *key = id_random (16);
+    g_autoptr (GError) unknown = NULL;
+    gint64 end_us = g_get_monotonic_time () + (gint64)CLI_REPEAT_MS * 1000;
+    for (;;) {
+        g_autoptr (GError) local = NULL;
+        json_t *answer = request (cli, method, path, body, key, &local);
+        if (answer != NULL)
+            return answer;
+        if (g_error_matches (local, VDC_ERROR, VDC_ERROR_UNKNOWN_RESULT)) {
+            g_clear_error (&unknown);
+            unknown = g_steal_pointer (&local);
+        } else if (unknown == NULL || !vdc_error_is_unreachable (local)) {
+            g_propagate_error (error, g_steal_pointer (&local));
+            return NULL;
+        }
+        if (g_get_monotonic_time () >= end_us) {
+            g_propagate_error (error, g_steal_pointer (&unknown));
+            return NULL;
+        }
+        cli_wait_ms (500);
+    }
 }
 
 json_t *
 cli_post (Cli *cli, const char *path, json_t *body, GError **error)
 {
-    return request (cli, "POST", path, body, error);
+    return change (cli, "POST", path, body, error);
 }
 
 json_t *
 cli_delete (Cli *cli, const char *path, GError **error)
 {
-    return request (cli, "DELETE", path, NULL, error);
+    return change (cli, "DELETE", path, NULL, error);
 }
 
 json_t *

@@ -9,6 +9,8 @@
 #include "vdc/cli/options.h"
 #include "vdc/http/client.h"
 
+#define CLI_REPEAT_MS 15000
+
 typedef struct {
     Options *options;
     gboolean json;    /* --json */
@@ -33,16 +35,25 @@ char *cli_url (Cli *cli, GError **error, const char *format, ...) G_GNUC_PRINTF 
 /* "/applications/{A}" with the name escaped. Caller frees. */
 char *cli_path (const char *format, const char *first, const char *second);
 
-/* A request to "/api/v1" @path (with its query). POSTs carry a fresh Idempotency-Key. Caller owns the answer.
- */
+/* A request to "/api/v1" @path (with its query). Caller owns the answer. */
 json_t *cli_get (Cli *cli, const char *path, GError **error);
+/*
+ * A POST or DELETE under an Idempotency-Key. When its result is unknown (the controller died under it) it is
+ * sent again with the same key until somebody answers, CLI_REPEAT_MS at most: the controller does it once and
+ * remembers the answer.
+ */
 json_t *cli_post (Cli *cli, const char *path, json_t *body, GError **error);
 json_t *cli_delete (Cli *cli, const char *path, GError **error);
+/* For what the controller does not remember (sessions, kill). */
+json_t *cli_post_once (Cli *cli, const char *path, json_t *body, GError **error);
 /* Every page of a list: {"items": […], "next": null}. */
 json_t *cli_list (Cli *cli, const char *path, GError **error);
 /* The client, made on first use. NULL and @error. */
 HttpClient *cli_client (Cli *cli, GError **error);
 void cli_clear (Cli *cli);
+
+/* Let the main loop run for so long. */
+void cli_wait_ms (guint ms);
 
 /* Standard error is a terminal: progress may be redrawn. */
 gboolean cli_is_interactive (void);
@@ -57,5 +68,7 @@ gboolean cli_ask_name (const char *question, const char *expected);
  * is taken.
  */
 int cli_change (Cli *cli, const char *path, json_t *body, json_t **job, json_t **answer);
+/* The same with the answer of the POST, taken; NULL with @error (taken too). */
+int cli_changed (Cli *cli, json_t *answer, GError *error, json_t **job, json_t **answer_out);
 /* Follow @job_id to its end. Exit code; errors are printed. */
 int cli_follow_job (Cli *cli, const char *job_id, json_t **job);

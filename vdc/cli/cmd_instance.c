@@ -129,7 +129,11 @@ act (Cli *cli, const char *action, const char *done)
     g_autofree char *path = instance_path (cli, "/actions", &error);
     if (path == NULL)
         return cli_fail (cli, error);
-    int code = cli_change (cli, path, json_pack ("{s:s}", "action", action), &job, &answer);
+    g_autoptr (json_t) body = json_pack ("{s:s}", "action", action);
+    gboolean kill = strcmp (action, "kill") == 0;
+    GError *failure = NULL;
+    json_t *given = kill ? cli_post_once (cli, path, body, &failure) : cli_post (cli, path, body, &failure);
+    int code = cli_changed (cli, given, failure, &job, &answer);
     if (cli->json && answer != NULL)
         print_json (stdout, job ? job : answer);
     else if (code == 0 && answer != NULL && !(cli->no_wait && json_str (answer, "job", NULL)))

@@ -87,22 +87,6 @@ show (Cli *cli, Progress *progress, const json_t *job)
         draw_running (progress, job);
 }
 
-static gboolean
-stop_waiting (gpointer done)
-{
-    *(gboolean *)done = TRUE;
-    return G_SOURCE_REMOVE;
-}
-
-static void
-wait_ms (guint ms)
-{
-    gboolean done = FALSE;
-    g_timeout_add (ms, stop_waiting, &done);
-    while (!done)
-        g_main_context_iteration (NULL, TRUE);
-}
-
 /* The job as it is when it has ended. NULL and @error. */
 static json_t *
 wait_for_end (Cli *cli, const char *job_id, Progress *progress, GError **error)
@@ -122,7 +106,7 @@ wait_for_end (Cli *cli, const char *job_id, Progress *progress, GError **error)
             g_propagate_error (error, g_steal_pointer (&local));
             return NULL;
         }
-        wait_ms (pause_ms);
+        cli_wait_ms (pause_ms);
     }
 }
 
@@ -186,11 +170,10 @@ cli_follow_job (Cli *cli, const char *job_id, json_t **job_out)
 }
 
 int
-cli_change (Cli *cli, const char *path, json_t *body, json_t **job, json_t **answer_out)
+cli_changed (Cli *cli, json_t *given, GError *failure, json_t **job, json_t **answer_out)
 {
-    g_autoptr (GError) error = NULL;
-    g_autoptr (json_t) sent = body;
-    g_autoptr (json_t) answer = cli_post (cli, path, sent, &error);
+    g_autoptr (GError) error = failure;
+    g_autoptr (json_t) answer = given;
     if (answer == NULL)
         return cli_fail (cli, error);
     if (answer_out != NULL)
@@ -204,4 +187,13 @@ cli_change (Cli *cli, const char *path, json_t *body, json_t **job, json_t **ans
         return 0;
     }
     return cli_follow_job (cli, id, job);
+}
+
+int
+cli_change (Cli *cli, const char *path, json_t *body, json_t **job, json_t **answer)
+{
+    GError *error = NULL;
+    g_autoptr (json_t) sent = body;
+    json_t *given = cli_post (cli, path, sent, &error);
+    return cli_changed (cli, given, error, job, answer);
 }

@@ -81,7 +81,9 @@ move_leading_options (int argc, char **argv)
         leading += strcmp (argv[leading], "--lab") == 0 ? 2 : 1;
     leading = MIN (leading, argc);
     int used = 0;
-    if (leading == 0 || command_find (argc - leading, argv + leading, &used) == NULL)
+    if (leading < argc && strcmp (argv[leading], "lab") == 0)
+        used = 1;
+    else if (command_find (argc - leading, argv + leading, &used) == NULL)
         leading = 0;
     for (int i = leading; i < leading + used; i++)
         words[at++] = argv[i];
