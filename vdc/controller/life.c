@@ -285,6 +285,23 @@ begin_stop (Controller *controller, ApplicationRecord *application)
     move_application (controller, application, STATE_STOPPING);
 }
 
+/* Nothing runs: what is stopped is only the wish, and with it what became of it. */
+static json_t *
+forget_failure (Controller *controller, Operation *operation, ApplicationRecord *application, GError **error)
+{
+    if (!application->failed)
+        return json_object ();
+    application->failed = FALSE;
+    record_set_json (&application->error, NULL);
+    for (guint i = 0; i < application->members->len; i++) {
+        MemberRecord *member = application->members->pdata[i];
+        member->failed = FALSE;
+        record_set_json (&member->error, NULL);
+    }
+    move_application (controller, application, STATE_STOPPED);
+    return operation_finish (controller, operation, json_object (), error);
+}
+
 json_t *
 operation_stop (Controller *controller, Operation *operation, ApplicationRecord *application, GError **error)
 {
@@ -292,7 +309,7 @@ operation_stop (Controller *controller, Operation *operation, ApplicationRecord 
     if (operation->dry_run)
         return json_pack ("{s:o}", "steps", stop_steps (application));
     if (phase == PHASE_STOPPED)
-        return json_object ();
+        return forget_failure (controller, operation, application, error);
     if ((phase == PHASE_STOPPING && !application->then_start) || phase == PHASE_FAILING)
         return application->job != NULL ? json_pack ("{s:s}", "job", application->job) : json_object ();
     begin_stop (controller, application);
