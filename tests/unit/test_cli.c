@@ -413,6 +413,11 @@ get_events (HttpRequest *request, gpointer user_data)
 {
     HttpStream *events = http_reply_events (request, NULL, NULL);
     guint64 after = http_request_events_after (request, 100);
+    http_stream_event_mark (events, after);
+    if (http_request_query (request, "after") == NULL) {
+        http_stream_end (events); /* breaks off before the first event; the client must say where it was */
+        return;
+    }
     g_autoptr (json_t) event = json_pack ("{s:I,s:s}", "seq", (json_int_t)after + 1, "kind", "x");
     http_stream_event (events, after + 1, NULL, event);
     http_stream_end (events); /* the client comes again, after what it has */

@@ -20,6 +20,7 @@ typedef struct {
     HttpCall *call;
     GString *line;
     gint64 after; /* -1: from now */
+    gint64 pending;
     guint retry;
     gboolean told_break, connected;
     GError *error;
@@ -50,6 +51,12 @@ static void open_stream (Follow *follow);
 static void
 take_line (Follow *follow, const char *text)
 {
+    /* An id counts once its block is whole; it may come alone, to say from where the stream goes on. */
+    if (g_str_has_prefix (text, "id: ") &&
+        !g_ascii_string_to_signed (text + 4, 10, 0, G_MAXINT64, &follow->pending, NULL))
+        follow->pending = -1;
+    if (*text == '\0')
+        follow->after = MAX (follow->after, follow->pending);
     if (!g_str_has_prefix (text, "data:"))
         return;
     g_autoptr (json_t) event = json_parse (text + 5, strlen (text + 5), NULL);
@@ -102,6 +109,7 @@ on_end (HttpCall *call, const HttpAnswer *answer, const GError *error, gpointer 
         fprintf (stderr, "vdc: the event stream broke off, trying again\n");
     follow->told_break = TRUE;
     g_string_truncate (follow->line, 0);
+    follow->pending = -1;
     follow->retry = g_timeout_add (RETRY_MS, try_again, follow);
 }
 
@@ -126,8 +134,11 @@ on_signal (gpointer user_data)
 static int
 follow_events (Cli *cli, gint64 after)
 {
-    Follow follow = {
-        .cli = cli, .after = after, .line = g_string_new (NULL), .loop = g_main_loop_new (NULL, FALSE)};
+    Follow follow = {.cli = cli,
+                     .after = after,
+                     .pending = -1,
+                     .line = g_string_new (NULL),
+                     .loop = g_main_loop_new (NULL, FALSE)};
     guint signals[] = {g_unix_signal_add (SIGINT, on_signal, &follow),
                        g_unix_signal_add (SIGTERM, on_signal, &follow)};
     open_stream (&follow);

@@ -82,5 +82,9 @@ HttpStream *http_reply_events (HttpRequest *request, const HttpStreamEvents *eve
  * http_stream_write.
  */
 gboolean http_stream_event (HttpStream *stream, guint64 seq, const char *name, const json_t *data);
+/*
+ * "id: SEQ" without an event: where a client that breaks off before the first event goes on. As http_stream_write.
+ */
+gboolean http_stream_event_mark (HttpStream *stream, guint64 seq);
 /* Where the client wants to go on: Last-Event-ID, else ?after=, else @fallback. */
 guint64 http_request_events_after (HttpRequest *request, guint64 fallback);

@@ -204,6 +204,13 @@ http_stream_event (HttpStream *stream, guint64 seq, const char *name, const json
     return http_stream_write (stream, lines->str, lines->len);
 }
 
+gboolean
+http_stream_event_mark (HttpStream *stream, guint64 seq)
+{
+    g_autofree char *line = g_strdup_printf ("id: %" G_GUINT64_FORMAT "\n\n", seq);
+    return http_stream_write (stream, line, strlen (line));
+}
+
 guint64
 http_request_events_after (HttpRequest *request, guint64 fallback)
 {
