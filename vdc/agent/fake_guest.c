@@ -15,6 +15,8 @@
 
 #define STEP_MS 60
 #define SLOW_FACTOR 10
+#define CHUNK_BYTES (24 * 1024)
+#define WINDOW_BYTES (96 * 1024)
 
 struct FakeGuest {
     char *channel, *console_log, *boot_id;
@@ -33,8 +35,12 @@ struct FakeGuest {
 };
 
 typedef struct {
-    char *path; /* put: where to; NULL: cat */
-    GByteArray *data;
+    char *path;       /* put: where to; NULL: none */
+    GByteArray *data; /* put: what came so far */
+    GByteArray *out;  /* still to be said */
+    gsize unacknowledged_bytes;
+    gboolean ends; /* exit follows the last of `out` */
+    gint64 code;
 } Stream;
 
 static void
@@ -42,7 +48,8 @@ stream_free (gpointer data)
 {
     Stream *stream = data;
     g_free (stream->path);
-    g_clear_pointer (&stream->data, g_byte_array_unref);
+    g_byte_array_unref (stream->data);
+    g_byte_array_unref (stream->out);
     g_free (stream);
 }
 
@@ -188,28 +195,52 @@ take_settings (FakeGuest *guest, const json_t *settings)
 /* --- streams
  * ------------------------------------------------------------------------------------------------------ */
 
-static void
-say_data (FakeGuest *guest, const char *id, const guint8 *data, gsize length)
-{
-    for (gsize at = 0; at < length; at += 24 * 1024) {
-        g_autofree char *text = g_base64_encode (data + at, MIN (length - at, 24 * 1024));
-        say (guest, json_pack ("{s:s, s:s, s:s}", "t", "stdout", "id", id, "data", text));
-    }
-}
-
-static void
-say_exit (FakeGuest *guest, const char *id, gint64 code)
-{
-    say (guest, json_pack ("{s:s, s:s, s:I}", "t", "exit", "id", id, "code", (json_int_t)code));
-}
-
-static void
+static Stream *
 begin_stream (FakeGuest *guest, const char *id, const char *path)
 {
     Stream *stream = g_new0 (Stream, 1);
     stream->path = g_strdup (path);
     stream->data = g_byte_array_new ();
+    stream->out = g_byte_array_new ();
     g_hash_table_replace (guest->streams, g_strdup (id), stream);
+    return stream;
+}
+
+/* Within the window: more would fill a socket whose other end is read by this very thread. */
+static void
+pump (FakeGuest *guest, const char *id, Stream *stream)
+{
+    while (stream->out->len > 0 && stream->unacknowledged_bytes < WINDOW_BYTES) {
+        gsize piece = MIN (stream->out->len, CHUNK_BYTES);
+        g_autofree char *text = g_base64_encode (stream->out->data, piece);
+        say (guest, json_pack ("{s:s, s:s, s:s}", "t", "stdout", "id", id, "data", text));
+        g_byte_array_remove_range (stream->out, 0, (guint)piece);
+        stream->unacknowledged_bytes += piece;
+    }
+    if (stream->out->len > 0 || !stream->ends)
+        return;
+    say (guest, json_pack ("{s:s, s:s, s:I}", "t", "exit", "id", id, "code", (json_int_t)stream->code));
+    g_hash_table_remove (guest->streams, id);
+}
+
+static void
+end_stream (FakeGuest *guest, const char *id, Stream *stream, gint64 code)
+{
+    stream->ends = TRUE;
+    stream->code = code;
+    pump (guest, id, stream);
+}
+
+static void
+take_ack (FakeGuest *guest, const char *id, const json_t *message)
+{
+    Stream *stream = g_hash_table_lookup (guest->streams, id);
+    gsize bytes = (gsize)MAX (json_int (message, "bytes", 0), 0);
+
+    if (stream == NULL)
+        return;
+    stream->unacknowledged_bytes -= MIN (bytes, stream->unacknowledged_bytes);
+    pump (guest, id, stream);
 }
 
 static void
@@ -220,21 +251,20 @@ take_exec (FakeGuest *guest, const char *id, json_t *argv)
     size_t i;
     json_t *word;
 
-    if (g_strcmp0 (program, "cat") == 0) {
-        begin_stream (guest, id, NULL);
+    Stream *stream = begin_stream (guest, id, NULL);
+    if (g_strcmp0 (program, "cat") == 0)
         return;
-    }
     json_array_foreach (argv, i, word)
         if (i > 0)
             g_string_append_printf (text, "%s%s", i > 1 ? " " : "", json_string_value (word));
     if (g_strcmp0 (program, "echo") == 0) {
         g_string_append_c (text, '\n');
-        say_data (guest, id, (const guint8 *)text->str, text->len);
+        g_byte_array_append (stream->out, (const guint8 *)text->str, (guint)text->len);
     }
-    say_exit (guest, id,
-              g_strcmp0 (program, "exit") == 0    ? g_ascii_strtoll (text->str, NULL, 10)
-              : g_strcmp0 (program, "false") == 0 ? 1
-                                                  : 0);
+    end_stream (guest, id, stream,
+                g_strcmp0 (program, "exit") == 0    ? g_ascii_strtoll (text->str, NULL, 10)
+                : g_strcmp0 (program, "false") == 0 ? 1
+                                                    : 0);
 }
 
 static void
@@ -247,16 +277,13 @@ take_stdin (FakeGuest *guest, const char *id, const json_t *message)
     if (stream == NULL)
         return;
     say (guest, json_pack ("{s:s, s:s, s:I}", "t", "ack", "id", id, "bytes", (json_int_t)length));
-    if (stream->path == NULL && length > 0)
-        say_data (guest, id, data, length);
-    else
-        g_byte_array_append (stream->data, data, (guint)length);
+    g_byte_array_append (stream->path ? stream->data : stream->out, data, (guint)length);
+    pump (guest, id, stream);
     if (!json_bool (message, "eof", FALSE))
         return;
     if (stream->path != NULL)
         g_hash_table_replace (guest->files, g_strdup (stream->path), g_byte_array_ref (stream->data));
-    say_exit (guest, id, 0);
-    g_hash_table_remove (guest->streams, id);
+    end_stream (guest, id, stream, 0);
 }
 
 static void
@@ -269,8 +296,9 @@ take_get (FakeGuest *guest, const char *id, const char *path)
                                "no such file"));
         return;
     }
-    say_data (guest, id, file->data, file->len);
-    say_exit (guest, id, 0);
+    Stream *stream = begin_stream (guest, id, NULL);
+    g_byte_array_append (stream->out, file->data, file->len);
+    end_stream (guest, id, stream, 0);
 }
 
 /* --- channel
@@ -301,6 +329,8 @@ take_line (const char *line, gsize length, gpointer user_data)
         take_get (guest, id, json_str (message, "path", ""));
     else if (strcmp (type, "stdin") == 0)
         take_stdin (guest, id, message);
+    else if (strcmp (type, "ack") == 0)
+        take_ack (guest, id, message);
     else if (strcmp (type, "close") == 0)
         g_hash_table_remove (guest->streams, id);
     else if (strcmp (type, "ping") == 0)
