@@ -522,7 +522,7 @@ vdc_with (Grid *grid, const char *input, const char *line)
     while (!waiting.done)
         g_main_context_iteration (NULL, TRUE);
     grid->code = g_subprocess_get_if_exited (process) ? g_subprocess_get_exit_status (process) : -1;
-    g_test_message ("vdc %s → %d\n%s%s", line, grid->code, grid->out, grid->err);
+    g_test_message ("vdc %s: exit %d\n%.2000s%.2000s", line, grid->code, grid->out, grid->err);
 }
 
 static void
