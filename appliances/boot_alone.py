@@ -89,6 +89,8 @@ def default_properties(text):
 class Guest:
     """One image, running. A context manager: at the end QEMU is killed and every file removed."""
 
+    cache = 'unsafe'  # of its disks, as QEMU names it: what a test writes need not outlive it
+
     def __init__(self, name, memory=128, terminals=None, inputs=None, wired=None, properties=None, volumes=None,
                  gateway=None, go=True, quiet=False):
         need_machine()
@@ -178,7 +180,7 @@ class Guest:
                 '-accel', 'tcg,tb-size=64', '-cpu', 'max', '-m', str(self.memory),
                 '-kernel', f'{self.folder}/{self.image["kernel"]}', '-initrd', f'{self.folder}/{self.image["initrd"]}',
                 '-append', self.image['cmdline'], '-serial', f'file:{self.work}/console',
-                '-drive', f'file={root},format=qcow2,if=none,id=root,cache=unsafe', '-device', 'virtio-blk-pci,drive=root,serial=root',
+                '-drive', f'file={root},format=qcow2,if=none,id=root,cache={self.cache}', '-device', 'virtio-blk-pci,drive=root,serial=root',
                 '-device', 'virtio-serial-pci', '-chardev', f'socket,id=guest,path={self.work}/guest,server=on,wait=off',
                 '-device', 'virtserialport,chardev=guest,name=org.vdc.guest.0', '-device', 'virtio-rng-pci',
                 '-qmp', f'unix:{self.work}/monitor,server=on,wait=off']
@@ -198,7 +200,7 @@ class Guest:
         self.run('truncate', '-s', size, path)
         if seed:
             self.run('mkfs.ext4', '-q', '-F', '-d', seed, path)
-        return ['-drive', f'file={path},format=raw,if=none,id=v{slot},cache=unsafe', '-device', f'virtio-blk-pci,id=disk{slot},drive=v{slot},serial=vol-{slot}']
+        return ['-drive', f'file={path},format=raw,if=none,id=v{slot},cache={self.cache}', '-device', f'virtio-blk-pci,id=disk{slot},drive=v{slot},serial=vol-{slot}']
 
     def monitor(self, *commands):
         """QMP commands, each a (name, arguments) pair; returns the answers."""
