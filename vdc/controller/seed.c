@@ -16,11 +16,17 @@ compare_names (gconstpointer a, gconstpointer b)
     return strcmp (*(char *const *)a, *(char *const *)b);
 }
 
-/* The POSIX.1-1988 header; numbers in octal. */
+/*
+ * The POSIX.1-1988 header; numbers in octal. Files keep their time of change: web servers tell it to
+ * browsers, and PHP caches no script that is from 1970.
+ */
 static gboolean
-add_header (GByteArray *tar, const char *name, char type, gsize size, GError **error)
+add_header (GByteArray *tar, const char *name, const struct stat *info, GError **error)
 {
     char header[BLOCK] = {0};
+    char type = S_ISDIR (info->st_mode) ? '5' : '0';
+    guint64 size = type == '5' ? 0 : (guint64)info->st_size;
+    guint64 time = info->st_mtim.tv_sec > 0 ? (guint64)info->st_mtim.tv_sec : 0;
     guint sum = 0;
     if (strlen (name) > 99) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_TOO_LARGE, "seed: the path '%s' is longer than 99 bytes",
@@ -31,8 +37,8 @@ add_header (GByteArray *tar, const char *name, char type, gsize size, GError **e
     g_snprintf (header + 100, 8, "%07o", type == '5' ? 0755U : 0644U);
     g_snprintf (header + 108, 8, "%07o", 0U);
     g_snprintf (header + 116, 8, "%07o", 0U);
-    g_snprintf (header + 124, 12, "%011" G_GINT64_MODIFIER "o", (guint64)size);
-    g_snprintf (header + 136, 12, "%011o", 0U);
+    g_snprintf (header + 124, 12, "%011" G_GINT64_MODIFIER "o", size);
+    g_snprintf (header + 136, 12, "%011" G_GINT64_MODIFIER "o", time);
     memset (header + 148, ' ', 8);
     header[156] = type;
     memcpy (header + 257, "ustar\00000", 8);
@@ -44,7 +50,7 @@ add_header (GByteArray *tar, const char *name, char type, gsize size, GError **e
 }
 
 static gboolean
-add_file (GByteArray *tar, const char *path, const char *name, GError **error)
+add_file (GByteArray *tar, const char *path, const char *name, struct stat *info, GError **error)
 {
     g_autofree char *data = NULL;
     gsize length;
@@ -54,7 +60,8 @@ add_file (GByteArray *tar, const char *path, const char *name, GError **error)
         g_set_error (error, VDC_ERROR, VDC_ERROR_TOO_LARGE, "seed: more than %d MB", SEED_LIMIT_BYTES >> 20);
         return FALSE;
     }
-    if (!add_header (tar, name, '0', length, error))
+    info->st_size = (off_t)length; /* it may have changed since it was looked at */
+    if (!add_header (tar, name, info, error))
         return FALSE;
     g_byte_array_append (tar, (const guint8 *)data, (guint)length);
     if (length % BLOCK != 0)
@@ -79,12 +86,12 @@ add_folder (GByteArray *tar, const char *folder, const char *prefix, guint depth
         struct stat info;
         if (lstat (path, &info) != 0)
             return vdc_error_set_errno (error, errno, "seed: cannot look at '%s'", path);
-        if (S_ISREG (info.st_mode) && !add_file (tar, path, name, error))
+        if (S_ISREG (info.st_mode) && !add_file (tar, path, name, &info, error))
             return FALSE;
         if (!S_ISDIR (info.st_mode))
             continue;
         g_autofree char *below = g_strconcat (name, "/", NULL);
-        if (!add_header (tar, below, '5', 0, error) || !add_folder (tar, path, below, depth + 1, error))
+        if (!add_header (tar, below, &info, error) || !add_folder (tar, path, below, depth + 1, error))
             return FALSE;
     }
     return TRUE;
