@@ -294,9 +294,20 @@ def run_parts(parts, patterns, promises, full):
     for part in parts:
         timed(run, part, run_part, run, part)
     print_promises(run, promises, full)
-    with open(TOP + '/build/check.json', 'w', encoding='utf-8') as out:
-        json.dump({'full': full, 'seconds': run.times, 'total_s': round(sum(run.times.values()), 1)}, out)
+    keep_times(run, full)
     return run
+
+
+def keep_times(run, full):
+    """What this run took, for the next look; a run of some parts keeps what the last full one took."""
+    path, total = TOP + '/build/check.json', round(sum(run.times.values()), 1)
+    try:
+        with open(path, encoding='utf-8') as text:
+            last_full = json.load(text).get('last_full_s')
+    except (OSError, ValueError):
+        last_full = None
+    with open(path, 'w', encoding='utf-8') as out:
+        json.dump({'full': full, 'seconds': run.times, 'total_s': total, 'last_full_s': total if full else last_full}, out)
 
 
 def main():
