@@ -190,8 +190,7 @@ can_read (int fd, GIOCondition condition, gpointer user_data)
     return alive ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
-/* --- connecting
- * --------------------------------------------------------------------------------------------------- */
+/* --- connecting -------------------------------------------------------------------------------------------- */
 
 static void
 close_socket (Channel *channel)

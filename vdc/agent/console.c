@@ -62,8 +62,7 @@ console_new (const char *log_path, const char *socket_path)
     return console;
 }
 
-/* --- the record
- * --------------------------------------------------------------------------------------------------- */
+/* --- the record -------------------------------------------------------------------------------------------- */
 
 /* Appends the last @bytes of the file to @into. */
 static void
@@ -151,8 +150,7 @@ console_remove_files (const char *log_path)
     rmdir (folder);
 }
 
-/* --- following
- * ---------------------------------------------------------------------------------------------------- */
+/* --- following --------------------------------------------------------------------------------------------- */
 
 static void
 pump (ConsoleFollower *follower)
@@ -241,8 +239,7 @@ console_unfollow (ConsoleFollower *follower)
         unwatch (console);
 }
 
-/* --- typing
- * ------------------------------------------------------------------------------------------------------- */
+/* --- typing ------------------------------------------------------------------------------------------------ */
 
 static void
 close_input (Console *console)

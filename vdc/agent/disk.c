@@ -84,8 +84,7 @@ recognise_full (GError **error)
     return FALSE;
 }
 
-/* --- root disks
- * --------------------------------------------------------------------------------------------------- */
+/* --- root disks -------------------------------------------------------------------------------------------- */
 
 char *
 disk_image_file (Disks *disks, const char *digest, const char *file, GError **error)
@@ -201,8 +200,7 @@ disk_root_list (Disks *disks)
     return list;
 }
 
-/* --- volumes
- * ------------------------------------------------------------------------------------------------------ */
+/* --- volumes ----------------------------------------------------------------------------------------------- */
 
 static char *
 volume_path (Disks *disks, const char *id, const char *ending)

@@ -249,8 +249,7 @@ domain_uuid (const char *application_id, const char *member)
     return g_strdup_printf ("%.8s-%.4s-4%.3s-8%.3s-%.12s", hash, hash + 8, hash + 12, hash + 15, hash + 18);
 }
 
-/* --- reading back
- * ------------------------------------------------------------------------------------------------- */
+/* --- reading back ------------------------------------------------------------------------------------------ */
 
 typedef struct {
     DomainMetadata *metadata;

@@ -192,8 +192,7 @@ take_settings (FakeGuest *guest, const json_t *settings)
         next_step (guest);
 }
 
-/* --- streams
- * ------------------------------------------------------------------------------------------------------ */
+/* --- streams ----------------------------------------------------------------------------------------------- */
 
 static Stream *
 begin_stream (FakeGuest *guest, const char *id, const char *path)
@@ -301,8 +300,7 @@ take_get (FakeGuest *guest, const char *id, const char *path)
     end_stream (guest, id, stream, 0);
 }
 
-/* --- channel
- * ------------------------------------------------------------------------------------------------------ */
+/* --- channel ----------------------------------------------------------------------------------------------- */
 
 static gboolean
 take_line (const char *line, gsize length, gpointer user_data)

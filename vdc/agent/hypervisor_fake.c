@@ -63,8 +63,7 @@ forget (Fake *self, const char *uuid)
     return g_hash_table_remove (self->vms, uuid);
 }
 
-/* --- on the main loop
- * --------------------------------------------------------------------------------------------- */
+/* --- on the main loop -------------------------------------------------------------------------------------- */
 
 static void post (Fake *self, const char *uuid, const char *detail, gboolean up);
 
@@ -127,8 +126,7 @@ post (Fake *self, const char *uuid, const char *detail, gboolean up)
     g_idle_add (do_task, task);
 }
 
-/* --- operations
- * --------------------------------------------------------------------------------------------------- */
+/* --- operations -------------------------------------------------------------------------------------------- */
 
 static gboolean
 fake_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError **error)

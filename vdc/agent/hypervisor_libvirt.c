@@ -78,8 +78,7 @@ take_connection (Libvirt *self, GError **error)
     return connection;
 }
 
-/* --- events
- * ------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------ */
 
 static gboolean
 is_ours (virDomainPtr domain)
@@ -164,8 +163,7 @@ on_close (virConnectPtr connection, int reason, void *user_data)
     g_idle_add (drop_connection, user_data);
 }
 
-/* --- connecting
- * --------------------------------------------------------------------------------------------------- */
+/* --- connecting -------------------------------------------------------------------------------------------- */
 
 static gboolean
 connection_made (gpointer user_data)
@@ -239,8 +237,7 @@ connect_soon (Libvirt *self, guint delay_ms)
     g_timeout_add (delay_ms, start_connecting, self);
 }
 
-/* --- operations
- * --------------------------------------------------------------------------------------------------- */
+/* --- operations -------------------------------------------------------------------------------------------- */
 
 static gboolean
 libvirt_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError **error)

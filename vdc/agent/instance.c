@@ -16,8 +16,7 @@
 
 static void step (Instance *instance);
 
-/* --- actions
- * ------------------------------------------------------------------------------------------------------ */
+/* --- actions ----------------------------------------------------------------------------------------------- */
 
 static void
 start (Instance *instance)
@@ -153,8 +152,7 @@ try_later (Instance *instance, guint seconds)
     instance->retry_timer = g_timeout_add_seconds (seconds, wait_is_over, instance);
 }
 
-/* --- results
- * ------------------------------------------------------------------------------------------------------ */
+/* --- results ----------------------------------------------------------------------------------------------- */
 
 static void
 died (Instance *instance, const char *exit)
@@ -306,8 +304,7 @@ instance_job_finished (InstanceJob *job)
     step (instance);
 }
 
-/* --- what the hypervisor says
- * ------------------------------------------------------------------------------------- */
+/* --- what the hypervisor says ------------------------------------------------------------------------------ */
 
 static void halted (Instance *instance, const char *detail);
 
@@ -416,8 +413,7 @@ instance_event (Instance *instance, HypervisorEvent event, const char *detail)
     step (instance);
 }
 
-/* --- requests
- * ----------------------------------------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------------------------------- */
 
 static gboolean
 refuse (GError **error, const char *text)
@@ -487,8 +483,7 @@ instance_set_counters (Instance *instance, json_t *counters)
     instance->counters = counters;
 }
 
-/* --- making
- * ------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------ */
 
 Instance *
 instance_make (const Host *host, Spec *spec, const InstanceListener *listener)

@@ -27,8 +27,7 @@ typedef enum { VM_ABSENT, VM_PREPARING, VM_RUNNING, VM_STOPPING, VM_STOPPED, VM_
 
 const char *vm_state_name (VmState state);
 
-/* --- the decision, pure
- * ------------------------------------------------------------------------------------------- */
+/* --- the decision, pure ------------------------------------------------------------------------------------ */
 
 typedef struct {
     VmState vm;
@@ -46,8 +45,7 @@ typedef enum { DO_NOTHING, DO_START, DO_STOP, DO_DESTROY, DO_CLEAN, DO_WIRES, DO
 
 InstanceAction instance_decide (const InstanceView *view);
 
-/* --- the object
- * --------------------------------------------------------------------------------------------------- */
+/* --- the object -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     /* The report of this member is another than before. */

@@ -10,8 +10,7 @@
 
 #define TAIL_LINES 20
 
-/* --- telling and keeping
- * ------------------------------------------------------------------------------------------ */
+/* --- telling and keeping ----------------------------------------------------------------------------------- */
 
 static json_t *
 error_json (const char *at, const GError *error)

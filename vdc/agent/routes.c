@@ -42,8 +42,7 @@ answer (HttpRequest *request, guint status, GError *error)
         http_reply_json (request, status, json_object ());
 }
 
-/* --- server and members
- * ------------------------------------------------------------------------------------------- */
+/* --- server and members ------------------------------------------------------------------------------------ */
 
 static void
 get_server (HttpRequest *request, gpointer agent)
@@ -109,8 +108,7 @@ kill_instance (HttpRequest *request, gpointer agent)
     answer (request, 202, error);
 }
 
-/* --- sessions
- * ----------------------------------------------------------------------------------------------------- */
+/* --- sessions ---------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_argv (const json_t *argv)
@@ -231,8 +229,7 @@ session_delete (HttpRequest *request, gpointer agent)
         sessions_delete (sessions, http_request_param (request, "session"), request);
 }
 
-/* --- consoles
- * ----------------------------------------------------------------------------------------------------- */
+/* --- consoles ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
     HttpStream *stream;
@@ -310,8 +307,7 @@ put_console_input (HttpRequest *request, gpointer agent)
     answer (request, 200, error);
 }
 
-/* --- volumes and inventory: in a thread
- * --------------------------------------------------------------------------- */
+/* --- volumes and inventory: in a thread -------------------------------------------------------------------- */
 
 typedef struct {
     HttpRequest *request;
@@ -513,8 +509,7 @@ get_inventory (HttpRequest *request, gpointer agent)
     task_begin (task);
 }
 
-/* --- table
- * -------------------------------------------------------------------------------------------------------- */
+/* --- table ------------------------------------------------------------------------------------------------- */
 
 #define MEMBER "/v1/instances/{app}/{member}"
 #define ROW(method, path, id, text, function)                                                                \

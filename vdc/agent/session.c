@@ -106,8 +106,7 @@ sessions_begin (Sessions *sessions, json_t *first, GError **error)
     return session->id;
 }
 
-/* --- output
- * ------------------------------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------------------------ */
 
 static gsize
 payload_bytes (const json_t *line)
@@ -206,8 +205,7 @@ take_output (Session *session, const char *type, const json_t *message)
     pump (session);
 }
 
-/* --- input
- * -------------------------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------------------- */
 
 static void
 send_input (Session *session, const guint8 *data, gsize length, gboolean eof)

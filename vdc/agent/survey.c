@@ -75,8 +75,7 @@ survey_begin (const Host *host, GPtrArray *specs, SurveyDone done, gpointer user
     g_thread_unref (g_thread_new ("survey", survey_thread, work));
 }
 
-/* --- inventory
- * ---------------------------------------------------------------------------------------------------- */
+/* --- inventory --------------------------------------------------------------------------------------------- */
 
 static void
 add_problem (json_t *inventory, const char *what, const GError *error)

@@ -63,8 +63,7 @@ agent_link_instance_url (Controller *controller, const ApplicationRecord *applic
     return server != NULL ? instance_url (server, application->name, member->name, suffix) : NULL;
 }
 
-/* --- instances
- * ------------------------------------------------------------------------------------------------------ */
+/* --- instances --------------------------------------------------------------------------------------------- */
 
 static MemberRecord *
 call_member (const Call *call, ApplicationRecord **application)

@@ -68,8 +68,7 @@ agent_watch_register (Controller *controller, const char *name, const char *addr
                       "certificate", certificate, "key", key, "ca", ca);
 }
 
-/* --- reports
- * -------------------------------------------------------------------------------------------------- */
+/* --- reports ----------------------------------------------------------------------------------------------- */
 
 static void
 move_server (Controller *controller, Server *server, ServerState to)

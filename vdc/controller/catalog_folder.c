@@ -184,8 +184,7 @@ catalog_folder_reload (CatalogFolder *catalog)
         read_folder (catalog, catalog->folders[i]);
 }
 
-/* --- asking
- * -------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------ */
 
 const Catalog *
 catalog_folder_classes (const CatalogFolder *catalog)

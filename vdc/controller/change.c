@@ -19,8 +19,7 @@
 #include "vdc/controller/plan.h"
 #include "vdc/controller/view.h"
 
-/* --- adopting
- * ------------------------------------------------------------------------------------------------------ */
+/* --- adopting ---------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_running (const ApplicationRecord *application)
@@ -120,8 +119,7 @@ operation_adopt_next (Controller *controller, ApplicationRecord *application, GE
     return TRUE;
 }
 
-/* --- create
- * -------------------------------------------------------------------------------------------------------- */
+/* --- create ------------------------------------------------------------------------------------------------ */
 
 static gboolean
 set_all (Controller *controller, json_t *document, const Topology *topology, const json_t *settings,
@@ -249,8 +247,7 @@ operation_create (Controller *controller, Operation *operation, const json_t *re
     return create_from (controller, operation, name, template, prepared, text, format, error);
 }
 
-/* --- change
- * -------------------------------------------------------------------------------------------------------- */
+/* --- change ------------------------------------------------------------------------------------------------ */
 
 static PlanFacts
 gather_facts (Controller *controller, const ApplicationRecord *application)

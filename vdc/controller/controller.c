@@ -13,8 +13,7 @@
 
 #define TICK_MS 1000
 
-/* --- making
- * --------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------ */
 
 static gboolean
 load_application (const char *key, json_t *value, gpointer user_data)
@@ -185,8 +184,7 @@ controller_free (Controller *controller)
     g_free (controller);
 }
 
-/* --- running
- * -------------------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------------- */
 
 static gboolean
 on_wake (gpointer user_data)
@@ -220,8 +218,7 @@ controller_run (Controller *controller)
     controller_wake (controller);
 }
 
-/* --- records
- * -------------------------------------------------------------------------------------------------- */
+/* --- records ----------------------------------------------------------------------------------------------- */
 
 static gpointer
 look_up (GHashTable *table, const char *what, const char *name, GError **error)
@@ -321,8 +318,7 @@ controller_compile (Controller *controller, ApplicationRecord *application, GErr
     return TRUE;
 }
 
-/* --- changes
- * -------------------------------------------------------------------------------------------------- */
+/* --- changes ----------------------------------------------------------------------------------------------- */
 
 void
 controller_note (Controller *controller, const char *kind, const char *object, const char *id,

@@ -63,8 +63,7 @@ void controller_run (Controller *controller);
 /* Reconcile everything soon. */
 void controller_wake (Controller *controller);
 
-/* --- records
- * ------------------------------------------------------------------------------------------------- */
+/* --- records ----------------------------------------------------------------------------------------------- */
 
 ApplicationRecord *controller_application (Controller *controller, const char *name, GError **error);
 Server *controller_server (Controller *controller, const char *name, GError **error);
@@ -78,8 +77,7 @@ VolumeRecord *controller_application_volume (Controller *controller, const char 
 /* Build what is derived from `applied`: topology, addresses, wiring. */
 gboolean controller_compile (Controller *controller, ApplicationRecord *application, GError **error);
 
-/* --- changes
- * ------------------------------------------------------------------------------------------------- */
+/* --- changes ----------------------------------------------------------------------------------------------- */
 
 /* Note an event for the next commit. @data is taken, may be NULL. */
 void controller_note (Controller *controller, const char *kind, const char *object, const char *id,

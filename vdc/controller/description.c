@@ -103,8 +103,7 @@ description_prepare_kept (json_t *document, const json_t *used, json_t *images, 
     return prepared;
 }
 
-/* --- settings
- * --------------------------------------------------------------------------------------------------- */
+/* --- settings ---------------------------------------------------------------------------------------------- */
 
 /* The boundary of the class or assembly of an instance of the description itself. */
 static const Boundary *

@@ -66,8 +66,7 @@ job_is_running (Controller *controller, const ApplicationRecord *application, GE
     return TRUE;
 }
 
-/* --- steps
- * ---------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_ready (const MemberRecord *member)
@@ -209,8 +208,7 @@ job_update (Controller *controller, ApplicationRecord *application)
     job_end (controller, application, "failed", error);
 }
 
-/* --- keeping
- * -------------------------------------------------------------------------------------------------- */
+/* --- keeping ----------------------------------------------------------------------------------------------- */
 
 static gint
 compare_created (gconstpointer a, gconstpointer b)

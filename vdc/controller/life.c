@@ -11,8 +11,7 @@
 #include "vdc/controller/placement.h"
 #include "vdc/controller/plan.h"
 
-/* --- shared
- * ----------------------------------------------------------------------------------------------------- */
+/* --- shared ------------------------------------------------------------------------------------------------ */
 
 void
 life_switch_on (Controller *controller, ApplicationRecord *application, MemberRecord *member,
@@ -90,8 +89,7 @@ refuse_state (const ApplicationRecord *application, const char *verb, const char
     return FALSE;
 }
 
-/* --- start
- * -------------------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------------------- */
 
 /* An image built since the description was applied counts: only its absence was recorded. */
 static gboolean
@@ -356,8 +354,7 @@ operation_clean (Controller *controller, Operation *operation, ApplicationRecord
     return operation_finish (controller, operation, json_object (), error);
 }
 
-/* --- destroy
- * ------------------------------------------------------------------------------------------------------ */
+/* --- destroy ----------------------------------------------------------------------------------------------- */
 
 static json_t *
 destroy_steps (Controller *controller, const ApplicationRecord *application, gboolean keep_volumes)
@@ -404,8 +401,7 @@ operation_destroy (Controller *controller, Operation *operation, ApplicationReco
                              error);
 }
 
-/* --- one instance
- * --------------------------------------------------------------------------------------------------- */
+/* --- one instance ------------------------------------------------------------------------------------------ */
 
 static void
 act_on_member (Controller *controller, ApplicationRecord *application, MemberRecord *member,

@@ -5,8 +5,7 @@
 
 #include "vdc/base/id.h"
 
-/* --- texts
- * ---------------------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------------------- */
 
 static gboolean
 parse_ip (const char *text, guint32 *address)
@@ -71,8 +70,7 @@ parse_publish (const char *text, char **address, guint *first, guint *last)
     return TRUE;
 }
 
-/* --- making
- * --------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------ */
 
 static gboolean
 check (const json_t *network, GError **error)
@@ -142,8 +140,7 @@ networks_ensure_outside (Controller *controller, const char *option, GError **er
     return networks_create (controller, request, error) && controller_commit (controller, error);
 }
 
-/* --- what is in use
- * --------------------------------------------------------------------------------------------- */
+/* --- what is in use ---------------------------------------------------------------------------------------- */
 
 typedef void (*UseFunction) (const ApplicationRecord *application, const char *member, json_t *use,
                              gpointer data);
@@ -184,8 +181,7 @@ networks_json (Controller *controller, const char *name, GError **error)
     return network;
 }
 
-/* --- giving
- * ---------------------------------------------------------------------------------------------------- */
+/* --- giving ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     GHashTable *addresses; /* guint32 as pointer */

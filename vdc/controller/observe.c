@@ -50,8 +50,7 @@ give_up (Controller *controller, ApplicationRecord *application, MemberRecord *m
         member->on = FALSE;
 }
 
-/* --- restart policy
- * ----------------------------------------------------------------------------------------------- */
+/* --- restart policy ---------------------------------------------------------------------------------------- */
 
 static guint
 recent_failures (MemberRecord *member, gint64 now_us, guint window_s)
@@ -110,8 +109,7 @@ by_policy (Controller *controller, ApplicationRecord *application, MemberRecord 
     restart (controller, application, member, failure->message);
 }
 
-/* --- what the report says
- * --------------------------------------------------------------------------------------------- */
+/* --- what the report says ---------------------------------------------------------------------------------- */
 
 static gboolean
 is_up (const json_t *guest)

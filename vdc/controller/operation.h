@@ -24,8 +24,7 @@ typedef struct {
     json_t *params;        /* result, taken by the caller; NULL unless set: {instance, step, remedy} */
 } Operation;
 
-/* --- change.c: what an application is
- * ------------------------------------------------------------------------------ */
+/* --- change.c: what an application is ---------------------------------------------------------------------- */
 
 /* {name, from | description+format, set} */
 json_t *operation_create (Controller *controller, Operation *operation, const json_t *request,
@@ -42,8 +41,7 @@ json_t *operation_config (Controller *controller, Operation *operation, Applicat
 /* For the reconciler: those leaving are gone, take over ApplicationRecord.next. */
 gboolean operation_adopt_next (Controller *controller, ApplicationRecord *application, GError **error);
 
-/* --- life.c: what it does
- * ------------------------------------------------------------------------------------------ */
+/* --- life.c: what it does ---------------------------------------------------------------------------------- */
 
 json_t *operation_start (Controller *controller, Operation *operation, ApplicationRecord *application,
                          GError **error);
@@ -68,8 +66,7 @@ gboolean life_begin_start (Controller *controller, Operation *operation, Applica
 void life_switch_on (Controller *controller, ApplicationRecord *application, MemberRecord *member,
                      const char *server);
 
-/* --- volumes.c
- * ------------------------------------------------------------------------------------------------------ */
+/* --- volumes.c --------------------------------------------------------------------------------------------- */
 
 /* {name, size} */
 json_t *operation_volume_create (Controller *controller, Operation *operation, const json_t *request,
@@ -81,8 +78,7 @@ gboolean volumes_follow (Controller *controller, ApplicationRecord *application,
 /* VOLUME for the API. New reference. */
 json_t *volume_json (Controller *controller, const VolumeRecord *volume);
 
-/* --- shared
- * ------------------------------------------------------------------------------------------------------- */
+/* --- shared ------------------------------------------------------------------------------------------------ */
 
 /* Remember @answer under the key, commit, wake. Takes and returns @answer; on failure reverts and frees it.
  */

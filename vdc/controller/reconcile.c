@@ -20,8 +20,7 @@ phase_of (const ApplicationRecord *application)
     return phase_from_name (application->phase);
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------------ */
+/* --- starting ---------------------------------------------------------------------------------------------- */
 
 static gboolean
 may_fail (const ApplicationRecord *application, const MemberRecord *member)
@@ -66,8 +65,7 @@ decide_starting (Controller *controller, ApplicationRecord *application)
         move_phase (controller, application, PHASE_RUNNING);
 }
 
-/* --- stopping
- * ------------------------------------------------------------------------------------------------------ */
+/* --- stopping ---------------------------------------------------------------------------------------------- */
 
 /* Clients stop before those that serve them; members of a circle of wires together. */
 static gboolean
@@ -132,8 +130,7 @@ decide_stopping (Controller *controller, ApplicationRecord *application)
         end_stop (controller, application);
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------------- */
 
 /* Restarted by order: the old VM ended properly, or there is none. */
 static void
@@ -212,8 +209,7 @@ decide_next (Controller *controller, ApplicationRecord *application)
     job_end (controller, application, "failed", why);
 }
 
-/* --- destroying
- * ---------------------------------------------------------------------------------------------------- */
+/* --- destroying -------------------------------------------------------------------------------------------- */
 
 static guint
 release_volumes (Controller *controller, ApplicationRecord *application)
@@ -254,8 +250,7 @@ decide_destroying (Controller *controller, ApplicationRecord *application)
     return TRUE;
 }
 
-/* --- a round
- * ------------------------------------------------------------------------------------------------------- */
+/* --- a round ----------------------------------------------------------------------------------------------- */
 
 /* A new member of a running application takes nothing from it until it is ready. */
 static gboolean

@@ -73,8 +73,7 @@ update_go (Controller *controller, ApplicationRecord *application)
     }
 }
 
-/* --- documents
- * ------------------------------------------------------------------------------------------------------ */
+/* --- documents --------------------------------------------------------------------------------------------- */
 
 static GHashTable *
 peer_states (const ApplicationRecord *application)

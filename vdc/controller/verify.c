@@ -112,8 +112,7 @@ verify_store (Controller *controller, json_t *findings)
     }
 }
 
-/* --- one server
- * ------------------------------------------------------------------------------------------------------- */
+/* --- one server -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     Controller *controller;
@@ -495,8 +494,7 @@ verify_server (Controller *controller, const Server *server, const json_t *inven
         }
 }
 
-/* --- asking all
- * ------------------------------------------------------------------------------------------------------- */
+/* --- asking all -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     Controller *controller;

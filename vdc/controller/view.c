@@ -14,8 +14,7 @@ stamp_text (gint64 time_us)
     return g_strdup_printf ("%s.%03dZ", text, (int)(time_us / 1000 % 1000));
 }
 
-/* --- applications
- * ------------------------------------------------------------------------------------------------- */
+/* --- applications ------------------------------------------------------------------------------------------ */
 
 /* Where a browser finds it: by the local port when one is published, else by the outside address. */
 static json_t *
@@ -86,8 +85,7 @@ view_description (const ApplicationRecord *application, DocumentFormat format)
     return document_yaml (application->applied);
 }
 
-/* --- instances
- * ---------------------------------------------------------------------------------------------------- */
+/* --- instances --------------------------------------------------------------------------------------------- */
 
 GPtrArray *
 view_select (const ApplicationRecord *application, const char *name, GError **error)

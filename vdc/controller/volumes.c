@@ -15,8 +15,7 @@ add_volume (Controller *controller, const char *name, gint64 size_bytes)
     return volume;
 }
 
-/* --- of an application
- * ------------------------------------------------------------------------------------------ */
+/* --- of an application ------------------------------------------------------------------------------------- */
 
 static gboolean
 ensure_volume (Controller *controller, ApplicationRecord *application, const TopologyVolume *wanted,
@@ -78,8 +77,7 @@ volumes_follow (Controller *controller, ApplicationRecord *application, GError *
     return TRUE;
 }
 
-/* --- by themselves
- * ------------------------------------------------------------------------------------------------ */
+/* --- by themselves ----------------------------------------------------------------------------------------- */
 
 json_t *
 operation_volume_create (Controller *controller, Operation *operation, const json_t *request, GError **error)

@@ -3,9 +3,10 @@
 #include "vdc/controller/api/routes.h"
 
 #define PROXY_TIMEOUT_MS 60000
+/* Input is answered when the program in the guest has read it: that is up to the program. */
+#define PROXY_INPUT_TIMEOUT_MS (24 * 3600 * 1000)
 
-/* --- one answer
- * ------------------------------------------------------------------------------------------------------ */
+/* --- one answer -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     HttpRequest *request;
@@ -48,14 +49,13 @@ proxy_json (Controller *controller, HttpRequest *request, const char *method, co
 void
 proxy_raw (Controller *controller, HttpRequest *request, const char *method, const char *url)
 {
-    const HttpCallOptions options = {.bytes = http_request_body (request), .timeout_ms = PROXY_TIMEOUT_MS};
+    const HttpCallOptions options = {.bytes = http_request_body (request), .timeout_ms = PROXY_INPUT_TIMEOUT_MS};
     Passing *passing = g_new0 (Passing, 1);
     passing->request = http_request_ref (request);
     http_client_send (controller->agents, method, url, &options, on_answer, passing);
 }
 
-/* --- a stream
- * -------------------------------------------------------------------------------------------------------- */
+/* --- a stream ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
     HttpRequest *request; /* until its answer has begun */

@@ -4,8 +4,7 @@
 
 #include "vdc/controller/agent_watch.h"
 
-/* --- operations
- * ----------------------------------------------------------------------------------------------------- */
+/* --- operations -------------------------------------------------------------------------------------------- */
 
 gboolean
 api_begin (Controller *controller, HttpRequest *request, Operation *operation, json_t **body)

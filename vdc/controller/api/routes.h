@@ -25,8 +25,7 @@ void routes_add_events (HttpRouter *router, Controller *controller);
 void routes_add_verify (HttpRouter *router, Controller *controller);
 void routes_add_ui (HttpRouter *router, Controller *controller);
 
-/* --- shared by the handlers
- * ------------------------------------------------------------------------------------------ */
+/* --- shared by the handlers -------------------------------------------------------------------------------- */
 
 /*
  * Begin an operation for @request: body parsed, key looked up. FALSE: it has been answered (malformed, or
@@ -42,8 +41,7 @@ void api_end (HttpRequest *request, Operation *operation, json_t *answer, guint 
 /* The application of the path; NULL: 404 was answered. */
 ApplicationRecord *api_application (Controller *controller, HttpRequest *request);
 
-/* --- passing on to agents (proxy.c)
- * ------------------------------------------------------------------------------------ */
+/* --- passing on to agents (proxy.c) ------------------------------------------------------------------------ */
 
 /* Send @body (borrowed, may be NULL) to the agent; its JSON answer, changed by @change (may be NULL), is
  * ours. */

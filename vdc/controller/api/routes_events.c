@@ -92,8 +92,10 @@ follow (HttpRequest *request, Controller *controller)
         follower->stream = http_reply_events (request, &follower_events, follower);
         g_autoptr (json_t) gap = json_pack ("{s:s}", "kind", "gap");
         http_stream_event (follower->stream, 0, "gap", gap);
-    } else
+    } else {
         follower->stream = http_reply_events (request, &follower_events, follower);
+        http_stream_event_mark (follower->stream, follower->seen);
+    }
     follower->watch = events_watch (controller->store, on_event, follower);
     send_new (follower);
 }

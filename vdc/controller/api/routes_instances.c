@@ -50,8 +50,7 @@ get_instance (HttpRequest *request, gpointer user_data)
     http_reply_list (request, items, NULL);
 }
 
-/* --- one member
- * ------------------------------------------------------------------------------------------------------ */
+/* --- one member -------------------------------------------------------------------------------------------- */
 
 /* The one member of the path: exact, or the only one of its tier. NULL: answered. */
 static MemberRecord *
@@ -118,8 +117,7 @@ post_action (HttpRequest *request, gpointer user_data)
     api_end (request, &operation, answer, 200, error);
 }
 
-/* --- sessions
- * -------------------------------------------------------------------------------------------------------- */
+/* --- sessions ---------------------------------------------------------------------------------------------- */
 
 static json_t *
 name_session (json_t *answer, gpointer user_data)
