@@ -15,6 +15,8 @@ members (void)
         {{.on = TRUE, .current = TRUE, .guest = "ready"}, STATE_RUNNING},
         {{.on = TRUE, .current = TRUE, .guest = "ready", .misses = 2}, STATE_RUNNING},
         {{.on = TRUE, .current = TRUE, .guest = "ready", .misses = 3}, STATE_DEGRADED},
+        {{.on = TRUE, .current = TRUE, .guest = "ready", .hurt = TRUE}, STATE_DEGRADED},
+        {{.on = TRUE, .current = TRUE, .guest = "booting", .hurt = TRUE}, STATE_STARTING},
         {{.on = TRUE, .current = TRUE, .guest = "maintenance"}, STATE_MAINTENANCE},
         {{.on = TRUE, .was_ready = TRUE}, STATE_RESTARTING},
         {{.on = TRUE, .was_ready = TRUE, .current = FALSE, .guest = "ready"}, STATE_RESTARTING},

@@ -207,6 +207,29 @@ other_numbers (Fixture *fixture, gconstpointer data)
     expect (fixture, "volume_size");
 }
 
+/* The record on the server is right, its file is not. */
+static void
+volume_file_cut_and_lost (Fixture *fixture, gconstpointer data)
+{
+    json_t *volume = json_array_get (json_object_get (fixture->inventory, "volumes"), 0);
+    json_put (volume, "file_bytes", json_integer (1 << 20));
+    expect (fixture, "volume_size");
+    json_put (volume, "orphan", json_true ());
+    expect (fixture, "volume_missing");
+}
+
+static void
+wires_that_differ (Fixture *fixture, gconstpointer data)
+{
+    json_put (fixture->inventory, "wires",
+              json_pack ("[{s:s, s:s, s:s, s:[s]}]", "application", "shop", "application_id", "0a0b",
+                         "member", "web", "differences", "terminal 'db': its rules differ from its wires"));
+    expect (fixture, "wire_differs");
+    /* Told as a lost tap already. */
+    json_array_remove (json_object_get (fixture->inventory, "taps"), 0);
+    expect (fixture, "tap_missing");
+}
+
 static void
 two_vms_of_one_member (Fixture *fixture, gconstpointer data)
 {
@@ -264,6 +287,8 @@ main (int argc, char **argv)
     }
     ADD ("chain_orphan", NULL, chain_without_tap);
     ADD ("spec_stale-volume_size", NULL, other_numbers);
+    ADD ("volume_size-volume_missing", NULL, volume_file_cut_and_lost);
+    ADD ("wire_differs", NULL, wires_that_differ);
     ADD ("domain_duplicate", NULL, two_vms_of_one_member);
     ADD ("volume_writers", NULL, writer_and_reader);
     ADD ("outside_duplicate-port_duplicate", NULL, addresses_given_twice);
