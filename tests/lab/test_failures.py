@@ -199,6 +199,18 @@ class Failures(labfixture.LabTest):
         self.client.remove('lone')
         self.assertEqual([v['name'] for v in self.client.items('volumes') if v['name'] == 'lone.much'], [])
 
+    def test_disk_full_for_the_agents_own_records(self):
+        """main-H8"""
+        records = '/run/vdc/agent/instances'
+        self.mount_over(records, '4k,nr_inodes=1')
+        identity = self.make('lone', lone())
+        error = self.assert_fails('lone', ['web', 'agent', records, 'free space'])
+        self.assertEqual((error['instance'], error['step']), ('web', 'agent'))
+        self.assertIn('free space', error['remedy'])
+        self.assert_rest_goes_on()
+        self.unmount(records)
+        self.assert_nothing_left('lone', identity)
+
     def test_disk_full_at_start_and_under_a_running_vm(self):
         """main-H8: a VM whose disk is full stands still, says so, and goes on by itself when there is room."""
         self.mount_over(DISKS, '32M')

@@ -96,7 +96,10 @@ failed (const Call *call, ApplicationRecord *application, MemberRecord *member, 
              error->message, NULL);
     if (!is_passing (error) && member->on && !member->failed) {
         member_give_up (controller, application, member, "agent", vdc_error_name (error), error->message,
-                        "read the agent's log on the server", NULL);
+                        g_error_matches (error, VDC_ERROR, VDC_ERROR_FULL)
+                            ? "free space on the server's disk, then start again"
+                            : "read the agent's log on the server",
+                        NULL);
         member->on = application->debug && member->on;
     }
 }
