@@ -208,8 +208,7 @@ json_t *
 operation_create (Controller *controller, Operation *operation, const json_t *request, GError **error)
 {
     const char *name = json_str (request, "name", ""), *from = json_str (request, "from", NULL);
-    const char *text = json_str (request, "description", NULL),
-               *format = json_str (request, "format", "yaml");
+    g_autofree char *text = NULL;
     const json_t *settings = json_object_get (request, "set");
     const Template *template = NULL;
     DocumentFormat parsed;
@@ -224,8 +223,9 @@ operation_create (Controller *controller, Operation *operation, const json_t *re
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "application '%s' exists", name);
         return NULL;
     }
-    if (!description_format (format, &parsed, error))
+    if (!description_of_request (request, &text, &parsed, error))
         return NULL;
+    const char *format = parsed == DOCUMENT_JSON ? "json" : "yaml";
     if ((from == NULL) == (text == NULL) || (text != NULL && json_object_size (settings) > 0)) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE,
                      "give 'from' (with 'set', if wished) or 'description', one of them");
@@ -403,11 +403,11 @@ json_t *
 operation_apply (Controller *controller, Operation *operation, ApplicationRecord *application,
                  const json_t *request, GError **error)
 {
-    const char *text = json_str (request, "description", NULL),
-               *format = json_str (request, "format", "yaml");
+    g_autofree char *text = NULL;
     DocumentFormat parsed;
-    if (!description_format (format, &parsed, error))
+    if (!description_of_request (request, &text, &parsed, error))
         return NULL;
+    const char *format = parsed == DOCUMENT_JSON ? "json" : "yaml";
     Prepared *prepared = description_prepare (controller, text, parsed, application->applied,
                                               application->name, operation->problems);
     return change_or_problems (controller, operation, application, prepared, "apply", text, format, error);

@@ -142,3 +142,22 @@ description_set (Controller *controller, json_t *document, const Topology *topol
     g_autoptr (json_t) typed = typed_value (controller, topology, key, value);
     return application_edit_set (document, key, typed, error);
 }
+
+gboolean
+description_of_request (const json_t *request, char **text, DocumentFormat *format, GError **error)
+{
+    json_t *description = json_object_get (request, "description");
+    if (!description_format (json_str (request, "format", NULL), format, error))
+        return FALSE;
+    if (json_is_object (description)) {
+        *text = json_pretty (description);
+        *format = DOCUMENT_JSON;
+        return TRUE;
+    }
+    if (description != NULL && !json_is_null (description) && !json_is_string (description)) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "description must be text or an object");
+        return FALSE;
+    }
+    *text = g_strdup (json_string_value (description));
+    return TRUE;
+}

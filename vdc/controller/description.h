@@ -34,5 +34,10 @@ Prepared *description_prepare_kept (json_t *document, const json_t *used, json_t
 gboolean description_set (Controller *controller, json_t *document, const Topology *topology, const char *key,
                           json_t *value, GError **error);
 
-/* @object_or_yaml: "yaml" or "json", NULL is yaml. FALSE: VDC_ERROR_USAGE. */
+/* @name: "yaml" or "json", NULL is yaml. FALSE: VDC_ERROR_USAGE. */
 gboolean description_format (const char *name, DocumentFormat *format, GError **error);
+/*
+ * The "description" of a request: text in its "format", or an object, which is JSON. *@text is NULL when
+ * there is none; caller frees it. FALSE: VDC_ERROR_USAGE.
+ */
+gboolean description_of_request (const json_t *request, char **text, DocumentFormat *format, GError **error);

@@ -300,6 +300,8 @@ text_for (const MemberRecord *member, State state)
         return json_str (guest, "state", NULL);
     case STATE_RESTARTING:
         return member->text;
+    case STATE_RUNNING:
+        return member->draining ? "draining" : NULL;
     default:
         return NULL;
     }
