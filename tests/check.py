@@ -30,6 +30,7 @@ ASAN = TOP + '/build/asan'
 BUDGETS = {'build': 300, 'unit': 120, 'api': 180, 'fault': 180, 'lab': 1080, 'ui': 120}
 PARTS = ['unit', 'api', 'fault', 'lab', 'ui']
 PARALLEL = ('unit', 'api', 'fault')  # their tests share nothing
+SANITIZED = PARALLEL + ('ui',)
 SCRIPT_LIMIT_S = 900
 
 
@@ -86,7 +87,7 @@ def build_one(folder, options):
 
 def build(parts):
     build_one(RELEASE, ['--buildtype=debugoptimized'])
-    if any(part in PARALLEL for part in parts):
+    if any(part in SANITIZED for part in parts):
         build_one(ASAN, ['-Db_sanitize=address,undefined', '-Dtest_build=true', '-Db_lundef=false'])
 
 
