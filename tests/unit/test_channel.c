@@ -84,6 +84,7 @@ typedef struct {
     guint hellos, lost;
     GString *messages;
     char *nonce;
+    char first; /* byte of what came with the last welcome */
 } Fixture;
 
 static void
@@ -137,6 +138,7 @@ got_welcome (Fixture *f)
         return FALSE;
     g_free (f->nonce);
     f->nonce = g_strndup (at + 9, 16);
+    f->first = *buffer;
     return TRUE;
 }
 
@@ -199,6 +201,69 @@ test_nonce (Fixture *f, gconstpointer unused)
     UNTIL (f->messages->len > 0);
     g_assert_cmpstr (f->messages->str, ==, "pong ");
     g_assert_cmpuint (f->hellos, ==, 1);
+}
+
+static gboolean
+got (Fixture *f, const char *text)
+{
+    char buffer[65536] = "";
+    ssize_t n = recv (f->fd, buffer, sizeof buffer - 1, MSG_DONTWAIT);
+    return n > 0 && strstr (buffer, text) != NULL;
+}
+
+static void
+test_begins_with_an_empty_line (Fixture *f, gconstpointer unused)
+{
+    g_assert_cmpint (f->first, ==, '\n');
+}
+
+static void
+test_clock (Fixture *f, gconstpointer unused)
+{
+    greet (f);
+    UNTIL (got (f, "\"t\":\"clock\",\"time_ns\":1"));
+}
+
+static void
+test_welcome_again (Fixture *f, gconstpointer unused)
+{
+    g_autofree char *first = g_strdup (f->nonce);
+    g_autofree char *late = g_strdup_printf ("{\"t\":\"hello\",\"nonce\":\"%s\"}\n", first);
+
+    UNTIL (got_welcome (f)); /* CHANNEL_HELLO_MS later */
+    g_assert_cmpstr (f->nonce, !=, first);
+    say (f, late);
+    greet (f);
+    g_assert_cmpuint (f->hellos, ==, 1);
+    g_assert_cmpuint (f->lost, ==, 0);
+}
+
+/* A guest that stops reading: who sends is not pulled down from within. */
+static void
+test_overflow (Fixture *f, gconstpointer unused)
+{
+    g_autofree char *text = g_strnfill (200000, 'x');
+    gboolean sent = TRUE;
+
+    greet (f);
+    for (int i = 0; i < 100 && sent; i++)
+        sent = channel_send (f->channel, json_pack ("{s:s, s:s}", "t", "settings", "x", text));
+    g_assert_false (sent);
+    g_assert_cmpuint (f->lost, ==, 0);
+    g_assert_true (channel_is_up (f->channel));
+    UNTIL (f->lost == 1);
+    g_assert_false (channel_is_up (f->channel));
+}
+
+static void
+test_too_long (Fixture *f, gconstpointer unused)
+{
+    g_autofree char *text = g_strnfill (LINE_LIMIT_BYTES, 'x');
+
+    greet (f);
+    g_assert_false (channel_send (f->channel, json_pack ("{s:s, s:s}", "t", "settings", "x", text)));
+    g_assert_true (channel_send (f->channel, json_pack ("{s:s}", "t", "ping")));
+    UNTIL (got (f, "ping"));
 }
 
 static void
@@ -303,6 +368,11 @@ main (int argc, char **argv)
     g_test_add_func ("/lines/messages", test_messages);
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
     ADD ("/channel/only-after-our-nonce", test_nonce);
+    ADD ("/channel/begins-with-an-empty-line", test_begins_with_an_empty_line);
+    ADD ("/channel/clock-after-hello", test_clock);
+    ADD ("/channel/welcome-again-without-hello", test_welcome_again);
+    ADD ("/channel/overflow-comes-from-the-loop", test_overflow);
+    ADD ("/channel/too-long-is-not-sent", test_too_long);
     ADD ("/channel/guest-begins-anew", test_guest_begins_anew);
     ADD ("/channel/reconnects", test_reconnects);
     ADD ("/channel/garbage", test_garbage);

@@ -15,6 +15,7 @@
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 1000
 #define READ_BYTES 65536
+#define HELLO_WAIT_MAX_MS 60000
 
 typedef enum { AWAY, GREETING, UP } State;
 
@@ -26,6 +27,8 @@ struct Channel {
     State state;
     int fd;
     guint read_source, write_source, retry_source, retry_ms;
+    guint hello_source, hello_wait_ms; /* while GREETING: until the next welcome */
+    guint overflow_source;
     LineReader reader;
     GByteArray *out;
     gsize out_done;
@@ -34,6 +37,8 @@ struct Channel {
 
 static void connect_later (Channel *channel);
 static void disconnect (Channel *channel);
+static void welcome (Channel *channel);
+static void wait_for_hello (Channel *channel);
 
 static void
 unref (Channel *channel)
@@ -74,45 +79,106 @@ can_write (int fd, GIOCondition condition, gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean
+overflowed (gpointer user_data)
+{
+    Channel *channel = user_data;
+
+    channel->overflow_source = 0;
+    vdc_log (VDC_LOG_WARNING, "a guest does not read, its channel begins anew", "channel", channel->path,
+             NULL);
+    disconnect (channel);
+    return G_SOURCE_REMOVE;
+}
+
 static void
+append (Channel *channel, const char *text)
+{
+    g_byte_array_append (channel->out, (const guint8 *)text, (guint)strlen (text));
+    if (channel->write_source == 0)
+        channel->write_source = g_unix_fd_add (channel->fd, G_IO_OUT, can_write, channel);
+}
+
+/* Takes @message. */
+static gboolean
 queue (Channel *channel, json_t *message)
 {
     g_autofree char *text = json_text (message);
 
     json_decref (message);
-    if (channel->out->len - channel->out_done > CHANNEL_QUEUE_LIMIT_BYTES) {
-        disconnect (channel);
-        return;
+    if (strlen (text) > LINE_LIMIT_BYTES) {
+        vdc_log (VDC_LOG_ERROR, "a message to a guest is too long and is not sent", "channel", channel->path,
+                 NULL);
+        return FALSE;
     }
-    g_byte_array_append (channel->out, (const guint8 *)text, (guint)strlen (text));
-    g_byte_array_append (channel->out, (const guint8 *)"\n", 1);
-    if (channel->write_source == 0)
-        channel->write_source = g_unix_fd_add (channel->fd, G_IO_OUT, can_write, channel);
-}
-
-static void
-welcome (Channel *channel)
-{
-    queue (channel, json_pack ("{s:s, s:s, s:I}", "t", "welcome", "nonce", channel->nonce, "time_ns",
-                               (json_int_t)(g_get_real_time () * 1000)));
-}
-
-static void
-renew_nonce (Channel *channel)
-{
-    g_free (channel->nonce);
-    channel->nonce = id_random (8);
+    if (channel->out->len - channel->out_done > CHANNEL_QUEUE_LIMIT_BYTES) {
+        /* From the loop: who sends is in the middle of something that `lost` would take apart. */
+        if (channel->overflow_source == 0)
+            channel->overflow_source = g_idle_add_full (G_PRIORITY_DEFAULT, overflowed, channel, NULL);
+        return FALSE;
+    }
+    append (channel, text);
+    append (channel, "\n");
+    return TRUE;
 }
 
 gboolean
 channel_send (Channel *channel, json_t *message)
 {
-    if (channel->state != UP) {
-        json_decref (message);
-        return FALSE;
-    }
-    queue (channel, message);
-    return channel->state == UP;
+    if (channel->state == UP)
+        return queue (channel, message);
+    json_decref (message);
+    return FALSE;
+}
+
+/* --- greeting ---------------------------------------------------------------------------------------------- */
+
+static gboolean
+no_hello (gpointer user_data)
+{
+    Channel *channel = user_data;
+
+    channel->hello_source = 0;
+    /* One that was not even taken by the socket needs no second one behind it. */
+    if (channel->out->len == 0)
+        welcome (channel);
+    else
+        wait_for_hello (channel);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+wait_for_hello (Channel *channel)
+{
+    g_clear_handle_id (&channel->hello_source, g_source_remove);
+    channel->hello_source = g_timeout_add (channel->hello_wait_ms, no_hello, channel);
+    channel->hello_wait_ms = MIN (channel->hello_wait_ms * 2, HELLO_WAIT_MAX_MS);
+}
+
+/* Each with a nonce of its own: the answer to an earlier one may come from before the guest began anew. */
+static void
+welcome (Channel *channel)
+{
+    g_free (channel->nonce);
+    channel->nonce = id_random (8);
+    queue (channel, json_pack ("{s:s, s:s, s:I}", "t", "welcome", "nonce", channel->nonce, "time_ns",
+                               (json_int_t)(g_get_real_time () * 1000)));
+    wait_for_hello (channel);
+}
+
+static void
+begin_greeting (Channel *channel)
+{
+    channel->hello_wait_ms = CHANNEL_HELLO_MS;
+    append (channel, "\n"); /* ends what an agent before us, killed, may have left half written */
+    welcome (channel);
+}
+
+gboolean
+channel_send_clock (Channel *channel)
+{
+    return channel_send (
+        channel, json_pack ("{s:s, s:I}", "t", "clock", "time_ns", (json_int_t)(g_get_real_time () * 1000)));
 }
 
 gboolean
@@ -140,15 +206,17 @@ take_hello (Channel *channel, const json_t *message)
     const char *nonce = json_str (message, "nonce", NULL);
 
     if (nonce != NULL && strcmp (nonce, channel->nonce) == 0) {
+        g_clear_handle_id (&channel->hello_source, g_source_remove);
         channel->state = UP;
+        channel_send_clock (channel);
         channel->events->hello (message, channel->user_data);
         return;
     }
     if (nonce != NULL)
-        return; /* an answer to an agent before us */
+        return; /* an answer to an agent before us, or to a welcome before the last */
     /* The guest's daemon began: perhaps anew, so what it knew of us is gone. */
     if (channel->state == UP) {
-        renew_nonce (channel);
+        channel->hello_wait_ms = CHANNEL_HELLO_MS;
         lose (channel, GREETING);
     }
     if (channel->events != NULL && channel->fd >= 0)
@@ -197,6 +265,8 @@ close_socket (Channel *channel)
 {
     g_clear_handle_id (&channel->read_source, g_source_remove);
     g_clear_handle_id (&channel->write_source, g_source_remove);
+    g_clear_handle_id (&channel->hello_source, g_source_remove);
+    g_clear_handle_id (&channel->overflow_source, g_source_remove);
     if (channel->fd >= 0)
         close (channel->fd);
     channel->fd = -1;
@@ -246,8 +316,7 @@ try_connect (gpointer user_data)
     }
     channel->state = GREETING;
     channel->read_source = g_unix_fd_add (channel->fd, G_IO_IN | G_IO_HUP | G_IO_ERR, can_read, channel);
-    renew_nonce (channel);
-    welcome (channel);
+    begin_greeting (channel);
     return G_SOURCE_REMOVE;
 }
 

@@ -388,8 +388,7 @@ goes_on (Instance *instance)
     g_clear_handle_id (&instance->resume_timer, g_source_remove);
     instance_set_error (instance, NULL, NULL);
     if (instance->channel != NULL) /* its clock stood still */
-        channel_send (instance->channel, json_pack ("{s:s, s:I}", "t", "clock", "time_ns",
-                                                    (json_int_t)(g_get_real_time () * 1000)));
+        channel_send_clock (instance->channel);
     instance_keep (instance);
     instance_tell (instance);
 }
