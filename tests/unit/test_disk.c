@@ -84,6 +84,37 @@ test_one_writer (Fixture *f, gconstpointer pretend)
     g_assert_nonnull (other);
 }
 
+/* A record that cannot be read is no missing one: the content stays. */
+static void
+test_damaged_record (Fixture *f, gconstpointer pretend)
+{
+    g_autofree char *raw = g_build_filename (f->folder, "volumes", ID ".raw", NULL);
+    g_autofree char *record = g_build_filename (f->folder, "volumes", ID ".json", NULL);
+    static const char *const damages[] = {"", "{", "[]", "7"};
+    g_autoptr (GError) error = NULL;
+    g_autofree char *content = NULL;
+
+    create (f, 1 << 20, NULL);
+    g_assert_true (g_file_set_contents (raw, "precious", -1, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS (damages); i++) {
+        g_assert_true (g_file_set_contents (record, damages[i], -1, NULL));
+        g_assert_false (create (f, 1 << 20, &error));
+        g_assert_error (error, VDC_ERROR, VDC_ERROR_FAILED);
+        g_clear_error (&error);
+        g_assert_false (volume_delete (f->disks, ID, NULL));
+        g_assert_null (volume_open (f->disks, ID, "shop/db", FALSE, NULL));
+        g_autoptr (json_t) list = volume_list (f->disks);
+        g_assert_cmpuint (json_array_size (list), ==, 1);
+    }
+    unlink (record);
+    g_assert_false (create (f, 1 << 20, &error));
+    g_assert_error (error, VDC_ERROR, VDC_ERROR_REFUSED);
+    g_assert_true (g_file_get_contents (raw, &content, NULL, NULL));
+    g_assert_cmpstr (content, ==, "precious");
+    g_assert_true (volume_delete (f->disks, ID, NULL)); /* said to, it goes */
+    g_assert_true (create (f, 1 << 20, NULL));
+}
+
 /* The lock is on disk: a new agent sees it. */
 static void
 test_writer_survives (Fixture *f, gconstpointer pretend)
@@ -231,6 +262,7 @@ main (int argc, char **argv)
 #define ADD(path, pretend, function) g_test_add (path, Fixture, pretend, set_up, function, tear_down)
     ADD ("/disk/create-grow-refuse-shrink", "", test_life);
     ADD ("/disk/one-writer", "", test_one_writer);
+    ADD ("/disk/damaged-record-erases-nothing", "pretend", test_damaged_record);
     ADD ("/disk/writer-outlives-the-agent", "", test_writer_survives);
     ADD ("/disk/readers", "", test_readers);
     ADD ("/disk/full-is-said-and-leaves-nothing", "", test_full);

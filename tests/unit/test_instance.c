@@ -329,6 +329,68 @@ test_delete (Fixture *f, gconstpointer faults)
     g_assert_false (g_file_test (console, G_FILE_TEST_EXISTS));
 }
 
+/* What a new agent makes of the record and of what the hypervisor says. */
+static void
+reload_with (Fixture *f, const HypervisorVm *vm)
+{
+    g_autofree char *record = host_record_path (&f->host, "shop", "web.1");
+    InstanceListener listener = listener_of (f);
+    g_autoptr (GError) error = NULL;
+
+    g_clear_pointer (&f->instance, instance_free);
+    f->instance = instance_load (&f->host, record, &listener, &error);
+    g_assert_no_error (error);
+    instance_found (f->instance, vm, g_get_monotonic_time ());
+}
+
+static void
+reload (Fixture *f, gboolean vm_is_there)
+{
+    g_autoptr (GPtrArray) vms = f->host.hypervisor->ops->list (f->host.hypervisor, NULL);
+    g_assert_cmpuint (vms->len, ==, vm_is_there ? 1 : 0);
+    reload_with (f, vm_is_there ? g_ptr_array_index (vms, 0) : NULL);
+}
+
+/* A repeated order in the moment before the member is forgotten: no record comes back, no console is missed.
+ */
+static void
+test_delete_again (Fixture *f, gconstpointer faults)
+{
+    g_autofree char *record = host_record_path (&f->host, "shop", "web.1");
+
+    put (f, spec_with ("on", 1));
+    UNTIL (is_vm (f, VM_RUNNING));
+    g_assert_true (instance_delete (f->instance, FALSE, NULL));
+    while (!f->gone) {
+        g_assert_true (instance_delete (f->instance, TRUE, NULL));
+        g_autoptr (GBytes) tail = console_tail (instance_console (f->instance), 100);
+        g_assert_nonnull (tail);
+        g_main_context_iteration (NULL, TRUE);
+    }
+    while (g_main_context_iteration (NULL, FALSE))
+        ;
+    g_assert_false (g_file_test (record, G_FILE_TEST_EXISTS));
+    g_autoptr (json_t) roots = disk_root_list (f->host.disks);
+    g_assert_cmpuint (json_array_size (roots), ==, 0); /* the second order wanted it gone */
+}
+
+/* Switched off while a start could not go on for want of libvirt. */
+static void
+test_given_up (Fixture *f, gconstpointer faults)
+{
+    g_autofree char *record = host_record_path (&f->host, "shop", "web.1");
+
+    put (f, spec_with ("off", 1));
+    until_idle (f);
+    g_autoptr (json_t) kept = json_parse_file (record, NULL);
+    json_put (kept, "vm", json_string ("preparing")); /* an agent died in the middle of it */
+    json_put (kept, "have", json_integer (1));
+    g_autofree char *text = json_text (kept);
+    g_assert_true (g_file_set_contents (record, text, -1, NULL));
+    reload (f, FALSE);
+    UNTIL (is_vm (f, VM_STOPPED));
+}
+
 static void
 test_old_generation (Fixture *f, gconstpointer faults)
 {
@@ -342,22 +404,6 @@ test_old_generation (Fixture *f, gconstpointer faults)
     g_assert_error (error, VDC_ERROR, VDC_ERROR_CONFLICT);
 }
 
-/* What a new agent makes of the record and of what the hypervisor says. */
-static void
-reload (Fixture *f, gboolean vm_is_there)
-{
-    g_autofree char *record = host_record_path (&f->host, "shop", "web.1");
-    InstanceListener listener = listener_of (f);
-    g_autoptr (GError) error = NULL;
-
-    g_clear_pointer (&f->instance, instance_free);
-    f->instance = instance_load (&f->host, record, &listener, &error);
-    g_assert_no_error (error);
-    g_autoptr (GPtrArray) vms = f->host.hypervisor->ops->list (f->host.hypervisor, NULL);
-    g_assert_cmpuint (vms->len, ==, vm_is_there ? 1 : 0);
-    instance_found (f->instance, vm_is_there ? g_ptr_array_index (vms, 0) : NULL, g_get_monotonic_time ());
-}
-
 static void
 test_adopt (Fixture *f, gconstpointer faults)
 {
@@ -368,6 +414,68 @@ test_adopt (Fixture *f, gconstpointer faults)
     g_assert_cmpint (instance_vm (f->instance), ==, VM_RUNNING);
     UNTIL (strcmp (guest_word (f), "ready") == 0);
     UNTIL (is_vm (f, VM_RUNNING));
+}
+
+/* libvirtd goes away in the middle: what a VM may use stays until it is known to be gone. */
+static HypervisorOps broken;
+static const HypervisorOps *real;
+static gboolean away;
+
+static gboolean
+broken_resume (Hypervisor *hypervisor, const char *uuid, GError **error)
+{
+    away = TRUE;
+    g_set_error (error, VDC_ERROR, VDC_ERROR_UNKNOWN_RESULT, "libvirtd was killed");
+    return FALSE;
+}
+
+static gboolean
+broken_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
+{
+    if (!away)
+        return real->destroy (hypervisor, uuid, error);
+    g_set_error (error, VDC_ERROR, VDC_ERROR_UNREACHABLE, "no connection to libvirt");
+    return FALSE;
+}
+
+static void
+test_undo_waits_for_the_vm (Fixture *f, gconstpointer faults)
+{
+    real = f->host.hypervisor->ops;
+    broken = *real;
+    broken.resume = broken_resume;
+    broken.destroy = broken_destroy;
+    away = FALSE;
+    g_assert_true (volume_create (f->host.disks, "0123456789abcdef", "d", "shop", 1048576, "ext4", NULL));
+    f->host.hypervisor->ops = &broken;
+    put (f, with_volume (1));
+    UNTIL (away && is_vm (f, VM_PREPARING)); /* tried again when libvirt answers */
+    f->host.hypervisor->ops = real;
+    g_autoptr (json_t) volume = volume_get (f->host.disks, "0123456789abcdef", NULL);
+    g_assert_cmpstr (json_str (volume, "writer", ""), ==, "shop/web.1");
+    g_autoptr (json_t) roots = disk_root_list (f->host.disks);
+    g_assert_cmpuint (json_array_size (roots), ==, 1);
+    g_autoptr (GPtrArray) vms = f->host.hypervisor->ops->list (f->host.hypervisor, NULL);
+    g_assert_cmpuint (vms->len, ==, 1);
+    instance_found (f->instance, g_ptr_array_index (vms, 0), g_get_monotonic_time ());
+    UNTIL (is_vm (f, VM_RUNNING));
+}
+
+/* Without its metadata a VM is not taken for one of incarnation 0, which would be stopped. */
+static void
+test_no_metadata (Fixture *f, gconstpointer faults)
+{
+    put (f, spec_with ("on", 3));
+    UNTIL (strcmp (guest_word (f), "ready") == 0);
+    until_idle (f);
+    g_autoptr (GPtrArray) vms = f->host.hypervisor->ops->list (f->host.hypervisor, NULL);
+    HypervisorVm *vm = g_ptr_array_index (vms, 0);
+    g_clear_pointer (&vm->application, g_free);
+    vm->incarnation = 0;
+    reload_with (f, vm);
+    UNTIL (is_vm (f, VM_RUNNING));
+    g_autoptr (json_t) report = instance_report (f->instance);
+    g_assert_cmpint (json_int (report, "incarnation", 0), ==, 3);
 }
 
 static void
@@ -400,6 +508,10 @@ main (int argc, char **argv)
     ADD ("/instance/failed-start-leaves-nothing", "start:WEB", test_failed_start_leaves_nothing);
     ADD ("/instance/missing-volume-names-the-step", NULL, test_volume_step);
     ADD ("/instance/delete", NULL, test_delete);
+    ADD ("/instance/deleted-twice", NULL, test_delete_again);
+    ADD ("/instance/start-given-up-is-stopped", NULL, test_given_up);
+    ADD ("/instance/undo-waits-for-the-vm", NULL, test_undo_waits_for_the_vm);
+    ADD ("/instance/found-without-metadata", NULL, test_no_metadata);
     ADD ("/instance/older-generation-is-refused", NULL, test_old_generation);
     ADD ("/instance/found-again", NULL, test_adopt);
     ADD ("/instance/died-while-nobody-looked", NULL, test_died_meanwhile);

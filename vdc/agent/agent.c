@@ -18,6 +18,7 @@
 struct Agent {
     Host host;
     GHashTable *instances; /* "APP/MEMBER" → Instance */
+    GHashTable *strays;    /* "APP/MEMBER" that a thread is removing though there is no Instance */
     Reporter *reporter;
     guint survey_timer, rotate_timer, hold_timer; /* hold: nothing is reported yet */
     gboolean surveying, survey_again;
@@ -112,6 +113,11 @@ agent_put (Agent *agent, Spec *spec, GError **error)
 
     if (instance != NULL)
         return instance_put (instance, spec, error);
+    if (g_hash_table_contains (agent->strays, spec->key)) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
+                     "what is left of %s is being removed; try again in a moment", spec->key);
+        return FALSE;
+    }
     instance = instance_new (&agent->host, spec, &listener, error);
     if (instance == NULL)
         return FALSE;
@@ -121,18 +127,30 @@ agent_put (Agent *agent, Spec *spec, GError **error)
 }
 
 typedef struct {
+    Agent *agent;
     const Host *host;
-    char *application, *member;
+    char *application, *member, *key;
     gboolean remove_root;
 } Stray;
 
-/* Nobody knows it; perhaps its record was lost. Its VM says what else there is to it. */
-static gpointer
-remove_stray (gpointer data)
+static gboolean
+stray_removed (gpointer data)
 {
     Stray *stray = data;
+    g_hash_table_remove (stray->agent->strays, stray->key);
+    g_free (stray->application);
+    g_free (stray->member);
+    g_free (stray->key);
+    g_free (stray);
+    return G_SOURCE_REMOVE;
+}
+
+/* FALSE: a VM of it may still be there. */
+static gboolean
+remove_stray_vms (Stray *stray, GError **error)
+{
     const Host *host = stray->host;
-    g_autoptr (GPtrArray) vms = host->hypervisor->ops->list (host->hypervisor, NULL);
+    g_autoptr (GPtrArray) vms = host->hypervisor->ops->list (host->hypervisor, error);
 
     for (guint i = 0; vms != NULL && i < vms->len; i++) {
         const HypervisorVm *vm = g_ptr_array_index (vms, i);
@@ -140,18 +158,35 @@ remove_stray (gpointer data)
         if (g_strcmp0 (vm->application, stray->application) != 0 ||
             g_strcmp0 (vm->member, stray->member) != 0)
             continue;
-        if (!prepare_clean (host, vm->application, vm->application_id, vm->member, &result))
-            vdc_log (VDC_LOG_WARNING, "cannot remove a stray member", "member", vm->name, "error",
-                     result.error->message, NULL);
-        prepare_result_clear (&result);
+        if (!prepare_clean (host, vm->application, vm->application_id, vm->member, &result)) {
+            g_propagate_error (error, g_steal_pointer (&result.error));
+            return FALSE;
+        }
     }
+    return vms != NULL;
+}
+
+/* Nobody knows it; perhaps its record was lost. Its VM says what else there is to it. */
+static gpointer
+remove_stray (gpointer data)
+{
+    Stray *stray = data;
+    const Host *host = stray->host;
+    g_autofree char *record = host_record_path (host, stray->application, stray->member);
+    g_autofree char *folder = g_path_get_dirname (record);
     g_autofree char *log = host_console_path (host, stray->application, stray->member);
-    console_remove_files (log);
-    if (stray->remove_root)
-        disk_root_delete (host->disks, stray->application, stray->member, NULL);
-    g_free (stray->application);
-    g_free (stray->member);
-    g_free (stray);
+    g_autoptr (GError) error = NULL;
+
+    if (remove_stray_vms (stray, &error) &&
+        (!stray->remove_root || disk_root_delete (host->disks, stray->application, stray->member, &error))) {
+        volume_close_all (host->disks, stray->key);
+        console_remove_files (log);
+        if (file_remove (record, NULL)) /* one that could not be read */
+            rmdir (folder);
+    } else
+        vdc_log (VDC_LOG_WARNING, "cannot remove a stray member; ask again", "member", stray->key, "error",
+                 error->message, NULL);
+    g_idle_add_full (G_PRIORITY_DEFAULT, stray_removed, stray, NULL);
     return NULL;
 }
 
@@ -162,8 +197,12 @@ agent_delete (Agent *agent, const char *application, const char *member, gboolea
 
     if (instance != NULL)
         return instance_delete (instance, remove_root, error);
+    g_autofree char *key = g_strconcat (application, "/", member, NULL);
+    if (!g_hash_table_add (agent->strays, g_strdup (key)))
+        return TRUE; /* a thread is at it */
     Stray *stray = g_new0 (Stray, 1);
-    *stray = (Stray){&agent->host, g_strdup (application), g_strdup (member), remove_root};
+    *stray = (Stray){
+        agent, &agent->host, g_strdup (application), g_strdup (member), g_steal_pointer (&key), remove_root};
     g_thread_unref (g_thread_new ("stray", remove_stray, stray));
     return TRUE;
 }
@@ -427,6 +466,7 @@ agent_new (const AgentOptions *options, GError **error)
     g_autoptr (Agent) agent = g_new0 (Agent, 1);
     g_autofree char *pki = g_build_filename (options->state, "pki", NULL);
 
+    agent->strays = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     agent->instances = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)instance_free);
     if (!open_host (&agent->host, options, error))
         return NULL;
@@ -456,6 +496,7 @@ agent_free (Agent *agent)
     g_clear_handle_id (&agent->hold_timer, g_source_remove);
     reporter_free (agent->reporter);
     g_hash_table_unref (agent->instances);
+    g_hash_table_unref (agent->strays);
     hypervisor_free (agent->host.hypervisor);
     wire_host_free (agent->host.wires);
     cgroups_free (agent->host.cgroups);

@@ -4,6 +4,7 @@
 #include "vdc/base/command.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
+#include "vdc/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +115,19 @@ root_is_right (const char *path, const char *record, const Spec *spec)
            g_strcmp0 (json_str (made, "digest", NULL), spec->image_digest) == 0;
 }
 
+/* Its record says for good that it is there: so must the disk. */
+static gboolean
+sync_file (const char *path, GError **error)
+{
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    gboolean ok = fd >= 0 && fsync (fd) == 0;
+    int err = errno;
+
+    if (fd >= 0)
+        close (fd);
+    return ok || vdc_error_set_errno (error, err, "cannot sync %s", path);
+}
+
 static gboolean
 create_overlay (Disks *disks, const char *path, const char *base, GError **error)
 {
@@ -125,6 +139,7 @@ create_overlay (Disks *disks, const char *path, const char *base, GError **error
     gboolean ok = disks->pretend
                       ? file_replace (temporary, "", 0, 0600, error)
                       : command_run (argv, NULL, NULL, IMAGE_TIMEOUT_MS, error) || recognise_full (error);
+    ok = ok && sync_file (temporary, error);
     if (ok && rename (temporary, path) != 0)
         ok = vdc_error_set_errno (error, errno, "cannot name %s", path);
     if (!ok)
@@ -212,11 +227,30 @@ static json_t *
 load_record (Disks *disks, const char *id, GError **error)
 {
     g_autofree char *path = volume_path (disks, id, ".json");
-    json_t *record = json_parse_file (path, NULL);
+    g_autoptr (GError) local = NULL;
+    g_autoptr (json_t) record = json_parse_file (path, &local);
 
-    if (record == NULL)
+    if (json_is_object (record))
+        return g_steal_pointer (&record);
+    if (access (path, F_OK) != 0 && errno == ENOENT)
         g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "volume %s is not on this server", id);
-    return record;
+    else
+        g_set_error (error, VDC_ERROR, VDC_ERROR_FAILED, "the record of volume %s cannot be read: %s", id,
+                     local ? local->message : "it is no object");
+    return NULL;
+}
+
+/* TRUE with *@record NULL: there is none. FALSE: there is one, and what it says is not known. */
+static gboolean
+find_record (Disks *disks, const char *id, json_t **record, GError **error)
+{
+    g_autoptr (GError) local = NULL;
+
+    *record = load_record (disks, id, &local);
+    if (*record != NULL || vdc_error_is_not_found (local))
+        return TRUE;
+    g_propagate_error (error, g_steal_pointer (&local));
+    return FALSE;
 }
 
 static gboolean
@@ -280,7 +314,18 @@ create_new (Disks *disks, const char *id, const char *name, const char *applicat
     /* Sparse, but promised: a guest that runs out of a disk it was given is worse than a refusal now. */
     if (!need_space (disks, size_bytes, "the volume", error))
         return FALSE;
-    unlink (path); /* without a record: a crash left it half made */
+    /* Without a record: a crash left it half made. What has content had a record, and is not ours to erase.
+     */
+    struct stat info;
+    if (stat (path, &info) == 0 && info.st_blocks > 0) {
+        g_set_error (
+            error, VDC_ERROR, VDC_ERROR_REFUSED,
+            "volume %s has content and no record on this server; delete it first, or give it its record "
+            "(%s) back",
+            id, path);
+        return FALSE;
+    }
+    unlink (path);
     if (!set_length (path, size_bytes, error))
         return FALSE;
     g_autoptr (json_t) record =
@@ -303,7 +348,9 @@ volume_create (Disks *disks, const char *id, const char *name, const char *appli
         return FALSE;
     }
     g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&disks->lock);
-    g_autoptr (json_t) record = load_record (disks, id, NULL);
+    g_autoptr (json_t) record = NULL;
+    if (!find_record (disks, id, &record, error))
+        return FALSE;
     if (record != NULL)
         return grow (disks, id, record, size_bytes, error);
     return create_new (disks, id, name, application, size_bytes, filesystem, error);
@@ -423,11 +470,13 @@ gboolean
 volume_delete (Disks *disks, const char *id, GError **error)
 {
     g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&disks->lock);
-    g_autoptr (json_t) record = load_record (disks, id, NULL);
+    g_autoptr (json_t) record = NULL;
     g_autofree char *path = volume_path (disks, id, ".json");
     g_autofree char *raw = volume_path (disks, id, ".raw");
     g_autofree char *seed = volume_path (disks, id, ".seed");
 
+    if (!find_record (disks, id, &record, error))
+        return FALSE;
     if (record != NULL && is_open (record)) {
         const char *user = json_str (record, "writer", "readers");
         g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED, "volume %s is in use by %s", id, user);
@@ -502,6 +551,10 @@ volume_close_all (Disks *disks, const char *user)
     gpointer id;
 
     g_hash_table_iter_init (&iter, ids);
-    while (g_hash_table_iter_next (&iter, &id, NULL))
-        volume_close (disks, id, user, NULL);
+    while (g_hash_table_iter_next (&iter, &id, NULL)) {
+        g_autoptr (GError) error = NULL;
+        if (!volume_close (disks, id, user, &error))
+            vdc_log (VDC_LOG_WARNING, "cannot note that a volume is closed, going on", "volume", id, "user",
+                     user, "error", error->message, NULL);
+    }
 }

@@ -8,6 +8,12 @@
  * waiting thread may never be woken. A connection of one's own costs milliseconds; one to a libvirtd that
  * hangs waits for it, one to a libvirtd that died fails at once. Callbacks come on the main loop, by
  * libvirt_loop.c.
+ *
+ * A call under way on a connection must not be disturbed by another thread that sends on it: libvirt up to
+ * 10.3 (CVE-2024-4418) then leaves a source behind that points into the stack of the call's thread, and a
+ * later call on that connection crashes. The keepalive is such a sender, from the main loop, when a libvirtd
+ * hangs for KEEPALIVE_S: it is switched on after the last call of the thread that connects. From then on only
+ * the main loop uses the connection, until it is dead.
  */
 #include "vdc/agent/hypervisor.h"
 
@@ -27,10 +33,10 @@
 typedef struct {
     Hypervisor base;
     char *uri;
-    GMutex lock;
-    virConnectPtr events; /* NULL: none now */
-    char emulator[32], library[32];
-    gboolean told; /* the last `connected` told; main loop */
+    virConnectPtr events;           /* NULL: none now */
+    int callbacks[2];               /* its events, to be given back with it */
+    char emulator[32], library[32]; /* main loop */
+    gboolean told;                  /* the last `connected` told; main loop */
     gboolean complained;
 } Libvirt;
 
@@ -128,11 +134,28 @@ tell_connected (Libvirt *self, gboolean connected)
     self->base.listener.connected (connected, self->base.listener.user_data);
 }
 
-/* Closing says goodbye and waits for an answer: never on the main loop. */
+typedef struct {
+    Libvirt *self;
+    virConnectPtr connection;
+    int callbacks[2];
+    char emulator[32], library[32];
+} Opened;
+
+/*
+ * Closing says goodbye and waits for an answer: never on the main loop. Each callback holds the connection:
+ * one that is left registered keeps it for ever.
+ */
 static gpointer
-close_thread (gpointer connection)
+close_thread (gpointer data)
 {
-    virConnectClose (connection);
+    Opened *opened = data;
+
+    for (guint i = 0; i < G_N_ELEMENTS (opened->callbacks); i++)
+        if (opened->callbacks[i] >= 0)
+            virConnectDomainEventDeregisterAny (opened->connection, opened->callbacks[i]);
+    virConnectUnregisterCloseCallback (opened->connection, on_close);
+    virConnectClose (opened->connection);
+    g_free (opened);
     return NULL;
 }
 
@@ -140,17 +163,15 @@ static gboolean
 drop_connection (gpointer user_data)
 {
     Libvirt *self = user_data;
-    virConnectPtr connection = NULL;
 
-    g_mutex_lock (&self->lock);
-    if (self->events != NULL && virConnectIsAlive (self->events) != 1) /* not the next one, which is well */
-        connection = g_steal_pointer (&self->events);
-    g_mutex_unlock (&self->lock);
-    if (connection == NULL)
+    if (self->events == NULL || virConnectIsAlive (self->events) == 1) /* the next one, which is well */
         return G_SOURCE_REMOVE;
     vdc_log (VDC_LOG_WARNING, "connection to libvirt lost, trying again", "uri", self->uri, NULL);
-    virConnectUnregisterCloseCallback (connection, on_close);
-    g_thread_unref (g_thread_new ("libvirt-close", close_thread, connection));
+    Opened *lost = g_new0 (Opened, 1);
+    *lost = (Opened){.self = self,
+                     .connection = g_steal_pointer (&self->events),
+                     .callbacks = {self->callbacks[0], self->callbacks[1]}};
+    g_thread_unref (g_thread_new ("libvirt-close", close_thread, lost));
     tell_connected (self, FALSE);
     connect_soon (self, RETRY_MS / 4);
     return G_SOURCE_REMOVE;
@@ -168,8 +189,15 @@ on_close (virConnectPtr connection, int reason, void *user_data)
 static gboolean
 connection_made (gpointer user_data)
 {
-    Libvirt *self = user_data;
+    Opened *opened = user_data;
+    Libvirt *self = opened->self;
+
     self->complained = FALSE;
+    self->events = opened->connection;
+    memcpy (self->callbacks, opened->callbacks, sizeof self->callbacks);
+    g_strlcpy (self->emulator, opened->emulator, sizeof self->emulator);
+    g_strlcpy (self->library, opened->library, sizeof self->library);
+    g_free (opened);
     vdc_log (VDC_LOG_INFO, "connected to libvirt", "uri", self->uri, "libvirt", self->library, "emulator",
              self->emulator, NULL);
     tell_connected (self, TRUE);
@@ -185,15 +213,31 @@ connection_failed (gpointer user_data)
 }
 
 static void
-read_versions (Libvirt *self, virConnectPtr connection)
+write_version (char text[32], unsigned long v)
 {
+    g_snprintf (text, 32, "%lu.%lu.%lu", v / 1000000, v / 1000 % 1000, v % 1000);
+}
+
+/* Every call on the new connection, the keepalive last. */
+static void
+set_up (Opened *opened)
+{
+    Libvirt *self = opened->self;
+    virConnectPtr connection = opened->connection;
     unsigned long v = 0;
+
+    virConnectRegisterCloseCallback (connection, on_close, self, NULL);
+    opened->callbacks[0] =
+        virConnectDomainEventRegisterAny (connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                          VIR_DOMAIN_EVENT_CALLBACK (on_lifecycle), self, NULL);
+    opened->callbacks[1] =
+        virConnectDomainEventRegisterAny (connection, NULL, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
+                                          VIR_DOMAIN_EVENT_CALLBACK (on_io_error), self, NULL);
     if (virConnectGetVersion (connection, &v) == 0)
-        g_snprintf (self->emulator, sizeof self->emulator, "%lu.%lu.%lu", v / 1000000, v / 1000 % 1000,
-                    v % 1000);
+        write_version (opened->emulator, v);
     if (virConnectGetLibVersion (connection, &v) == 0)
-        g_snprintf (self->library, sizeof self->library, "%lu.%lu.%lu", v / 1000000, v / 1000 % 1000,
-                    v % 1000);
+        write_version (opened->library, v);
+    virConnectSetKeepAlive (connection, KEEPALIVE_S, KEEPALIVE_COUNT);
 }
 
 static gpointer
@@ -210,17 +254,11 @@ connect_thread (gpointer user_data)
         g_idle_add (connection_failed, self);
         return NULL;
     }
-    virConnectSetKeepAlive (connection, KEEPALIVE_S, KEEPALIVE_COUNT);
-    virConnectRegisterCloseCallback (connection, on_close, self, NULL);
-    virConnectDomainEventRegisterAny (connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                      VIR_DOMAIN_EVENT_CALLBACK (on_lifecycle), self, NULL);
-    virConnectDomainEventRegisterAny (connection, NULL, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
-                                      VIR_DOMAIN_EVENT_CALLBACK (on_io_error), self, NULL);
-    read_versions (self, connection);
-    g_mutex_lock (&self->lock);
-    self->events = connection;
-    g_mutex_unlock (&self->lock);
-    g_idle_add (connection_made, self);
+    Opened *opened = g_new0 (Opened, 1);
+    opened->self = self;
+    opened->connection = connection;
+    set_up (opened);
+    g_idle_add_full (G_PRIORITY_DEFAULT, connection_made, opened, NULL);
     return NULL;
 }
 
@@ -320,29 +358,52 @@ libvirt_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
     return ok;
 }
 
-static HypervisorVm *
-describe (virDomainPtr domain)
+/* TRUE and *@vm NULL: the domain has ended meanwhile. FALSE: half of what there is to know would be a lie. */
+static gboolean
+describe (virDomainPtr domain, HypervisorVm **vm, GError **error)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     int state = 0;
-    HypervisorVm *vm = g_new0 (HypervisorVm, 1);
-    char *metadata = virDomainGetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_NAMESPACE, 0);
+    gboolean known = virDomainGetState (domain, &state, NULL, 0) == 0;
+    char *metadata =
+        known ? virDomainGetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_NAMESPACE, 0) : NULL;
+    int problem = metadata == NULL ? virGetLastErrorCode () : 0;
     DomainMetadata found = {NULL};
 
+    *vm = NULL;
+    if (metadata == NULL && problem != VIR_ERR_NO_DOMAIN_METADATA)
+        return problem == VIR_ERR_NO_DOMAIN || fail ("cannot look at a VM", error);
+    HypervisorVm *made = g_new0 (HypervisorVm, 1);
     virDomainGetUUIDString (domain, uuid);
-    vm->uuid = g_strdup (uuid);
-    vm->name = g_strdup (virDomainGetName (domain));
-    vm->paused = virDomainGetState (domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED;
-    vm->pid = hypervisor_find_pid (uuid);
+    made->uuid = g_strdup (uuid);
+    made->name = g_strdup (virDomainGetName (domain));
+    made->paused = state == VIR_DOMAIN_PAUSED;
+    made->pid = hypervisor_find_pid (uuid);
     if (metadata != NULL && domain_metadata_parse (metadata, &found)) {
-        vm->application = found.application;
-        vm->application_id = found.application_id;
-        vm->member = found.member;
-        vm->incarnation = found.incarnation;
-        vm->spec = found.spec;
+        made->application = found.application;
+        made->application_id = found.application_id;
+        made->member = found.member;
+        made->incarnation = found.incarnation;
+        made->spec = found.spec;
     }
     free (metadata);
-    return vm;
+    *vm = made;
+    return TRUE;
+}
+
+static gboolean
+describe_all (virDomainPtr *domains, int n, GPtrArray *vms, GError **error)
+{
+    for (int i = 0; i < n; i++) {
+        HypervisorVm *vm = NULL;
+        if (!is_ours (domains[i]))
+            continue;
+        if (!describe (domains[i], &vm, error))
+            return FALSE;
+        if (vm != NULL)
+            g_ptr_array_add (vms, vm);
+    }
+    return TRUE;
 }
 
 static GPtrArray *
@@ -353,20 +414,14 @@ libvirt_list (Hypervisor *hypervisor, GError **error)
     if (connection == NULL)
         return NULL;
     int n = virConnectListAllDomains (connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-    GPtrArray *vms = NULL;
+    g_autoptr (GPtrArray) vms = g_ptr_array_new_with_free_func ((GDestroyNotify)hypervisor_vm_free);
+    gboolean ok = n >= 0 ? describe_all (domains, n, vms, error) : fail ("cannot list the VMs", error);
 
-    if (n < 0)
-        fail ("cannot list the VMs", error);
-    else
-        vms = g_ptr_array_new_with_free_func ((GDestroyNotify)hypervisor_vm_free);
-    for (int i = 0; i < n; i++) {
-        if (is_ours (domains[i]))
-            g_ptr_array_add (vms, describe (domains[i]));
+    for (int i = 0; i < n; i++)
         virDomainFree (domains[i]);
-    }
     free (domains);
     virConnectClose (connection);
-    return vms;
+    return ok ? g_steal_pointer (&vms) : NULL;
 }
 
 static const char *
@@ -409,7 +464,6 @@ hypervisor_libvirt_new (const char *uri, const HypervisorListener *listener)
     self->base.ops = &libvirt_ops;
     self->base.listener = *listener;
     self->uri = g_strdup (uri);
-    g_mutex_init (&self->lock);
     libvirt_loop_register ();
     virInitialize ();
     virSetErrorFunc (NULL, ignore_error);

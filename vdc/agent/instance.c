@@ -33,8 +33,8 @@ start (Instance *instance)
     g_clear_pointer (&instance->died_early, g_free);
     g_clear_pointer (&instance->counters, json_decref);
     guest_state_reset (&instance->guest);
+    instance_move (instance, VM_PREPARING); /* on disk before anything is made */
     instance_job_push (job);
-    instance_move (instance, VM_PREPARING);
 }
 
 static void
@@ -75,8 +75,8 @@ static void
 destroy (Instance *instance)
 {
     g_clear_handle_id (&instance->stop_timer, g_source_remove);
+    instance_move (instance, VM_STOPPING); /* on disk first: a VM we ended is no crash to a new agent */
     clean (instance);
-    instance_move (instance, VM_STOPPING);
 }
 
 static void
@@ -211,7 +211,10 @@ clean_finished (Instance *instance, InstanceJob *job)
     if (job->result.error == NULL) {
         instance->dirty = FALSE;
         g_clear_handle_id (&instance->stop_timer, g_source_remove);
-        if (instance->vm == VM_STOPPING)
+        /* A start that was cut off, and is not wished for any more, has ended here. */
+        gboolean given_up = instance->vm == VM_PREPARING &&
+                            !(instance->spec->power && instance->spec->incarnation > instance->have);
+        if (instance->vm == VM_STOPPING || given_up)
             instance_move (instance, VM_STOPPED);
         return;
     }
@@ -264,8 +267,9 @@ delete_finished (Instance *instance, InstanceJob *job)
     g_autofree char *log = host_console_path (instance->host, spec->application, spec->member);
     g_autoptr (GError) error = g_steal_pointer (&job->result.error);
 
-    g_clear_pointer (&instance->console, console_free);
-    console_remove_files (log);
+    if (error == NULL && instance->deleting == DELETE_ALL && !job->remove_root)
+        return;                 /* more was asked for meanwhile */
+    console_remove_files (log); /* its object stays: somebody may be asking for it until we are gone */
     if (error != NULL || !file_remove (record, &error)) {
         vdc_log (VDC_LOG_WARNING, "cannot delete a member, trying again", "member", spec->key, "error",
                  error->message, NULL);
@@ -273,9 +277,11 @@ delete_finished (Instance *instance, InstanceJob *job)
         try_later (instance, CLEAN_RETRY_S);
         return;
     }
+    g_clear_handle_id (&instance->keep_timer, g_source_remove);
     remove (folder);       /* only when it was the last */
     instance->busy = TRUE; /* nothing more */
-    g_idle_add (tell_gone, instance);
+    instance->gone = TRUE;
+    g_idle_add_full (G_PRIORITY_HIGH, tell_gone, instance, NULL);
 }
 
 void
@@ -311,11 +317,12 @@ static void halted (Instance *instance, const char *detail);
 static void
 adopt (Instance *instance, const HypervisorVm *vm)
 {
-    if (vm->paused && instance->vm == VM_PREPARING)
-        return; /* made but never set going: cleaned and made again */
+    if (vm->paused && instance->vm != VM_RUNNING && instance->vm != VM_STOPPING)
+        return; /* made but never set going, or an undo that could not: cleaned */
     vdc_log (VDC_LOG_INFO, "running VM found again", "application", instance->spec->application, "member",
              instance->spec->member, NULL);
-    instance->have = vm->incarnation; /* what the guest said last is in the record */
+    if (vm->application != NULL)          /* else it lost its metadata, and the record is all that is known */
+        instance->have = vm->incarnation; /* what the guest said last is in the record */
     runs (instance);
     if (vm->paused)
         halted (instance, "io");
@@ -456,6 +463,8 @@ instance_delete (Instance *instance, gboolean remove_root, GError **error)
 {
     Deleting before = instance->deleting;
 
+    if (instance->gone || before == DELETE_ALL || (before == DELETE_KEEP_ROOT && !remove_root))
+        return TRUE; /* under way; a record written now would outlive the member */
     instance->deleting = remove_root || before == DELETE_ALL ? DELETE_ALL : DELETE_KEEP_ROOT;
     if (!instance_save (instance, error)) {
         instance->deleting = before;
@@ -525,6 +534,7 @@ instance_free (Instance *instance)
     g_clear_handle_id (&instance->stop_timer, g_source_remove);
     g_clear_handle_id (&instance->retry_timer, g_source_remove);
     g_clear_handle_id (&instance->resume_timer, g_source_remove);
+    g_clear_handle_id (&instance->keep_timer, g_source_remove);
     instance_close_channel (instance);
     console_free (instance->console);
     guest_state_clear (&instance->guest);

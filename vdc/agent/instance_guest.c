@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+#define KEEP_MS 250
+/* Log lines of one guest. */
+#define LINES_MAX 60
+#define LINES_PERIOD_US (60 * G_USEC_PER_SEC)
+
 static void
 guest_hello (const json_t *message, gpointer user_data)
 {
@@ -15,19 +20,52 @@ guest_hello (const json_t *message, gpointer user_data)
     instance_tell (instance);
 }
 
+/* A guest may say what it likes as often as it likes: the disk and the log take a part of it. */
+static gboolean
+keep_now (gpointer user_data)
+{
+    Instance *instance = user_data;
+    instance->keep_timer = 0;
+    instance_keep (instance);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+keep_soon (Instance *instance)
+{
+    if (instance->keep_timer == 0)
+        instance->keep_timer = g_timeout_add (KEEP_MS, keep_now, instance);
+}
+
+static void
+log_guest (Instance *instance, const char *kind, const json_t *message)
+{
+    gint64 now = g_get_monotonic_time ();
+    const char *text = json_str (message, "text", "");
+
+    if (now - instance->lines_since_us > LINES_PERIOD_US) {
+        instance->lines_since_us = now;
+        instance->lines = 0;
+    }
+    if (++instance->lines > LINES_MAX)
+        return;
+    g_autofree char *begin = g_utf8_make_valid (text, (gssize)strnlen (text, GUEST_TEXT_MAX));
+    vdc_log (VDC_LOG_INFO,
+             instance->lines == LINES_MAX ? "guest says too much, the rest is left out" : "guest says",
+             "application", instance->spec->application, "member", instance->spec->member, "kind", kind,
+             "severity", json_str (message, "severity", ""), "text", begin, NULL);
+}
+
 static void
 guest_message (const char *type, const json_t *message, gpointer user_data)
 {
     Instance *instance = user_data;
 
     if (strcmp (type, "log") == 0 || strcmp (type, "alert") == 0)
-        vdc_log (VDC_LOG_INFO, "guest says", "application", instance->spec->application, "member",
-                 instance->spec->member, "kind", type, "severity", json_str (message, "severity", ""), "text",
-                 json_str (message, "text", ""), NULL);
+        log_guest (instance, type, message);
     else if (guest_state_take (&instance->guest, type, message)) {
         if (strcmp (type, "state") == 0)
-            instance_keep (
-                instance); /* a new agent shall not take a guest that is ready for one that boots */
+            keep_soon (instance); /* a new agent shall not take a guest that is ready for one that boots */
         instance_tell (instance);
     } else
         sessions_message (instance->sessions, type, message);

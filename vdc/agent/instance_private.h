@@ -18,6 +18,7 @@ struct Instance {
     VmState vm;
     gint64 have;
     gboolean known, busy, dirty, waiting, wires_failed;
+    gboolean gone; /* deleted, its record with it; only its listener does not know yet */
     Deleting deleting;
     gint64 moved_us;
     char *since;
@@ -27,7 +28,9 @@ struct Instance {
     char *died_early; /* an end seen while still preparing */
     guint mtu;
     gboolean mtu_known, paused;
-    guint stop_timer, retry_timer, resume_timer;
+    guint stop_timer, retry_timer, resume_timer, keep_timer;
+    gint64 lines_since_us; /* of the guest's lines in the log */
+    guint lines;
     GuestState guest;
     Channel *channel;
     Sessions *sessions;

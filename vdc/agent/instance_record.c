@@ -31,8 +31,14 @@ instance_save (Instance *instance, GError **error)
         json_str_new (instance->exit), "error", instance->error, "console_tail",
         json_str_new (instance->tail), "deleting", (int)instance->deleting, "since", instance->since,
         "guest_state", instance->guest.state, "guest_configured", (json_int_t)instance->guest.configured);
-    g_autofree char *text = json_pretty (record);
+    g_autofree char *text = json_text (record);
 
+    if (strlen (text) > JSON_LIMIT_BYTES) { /* it could not be read back */
+        g_set_error (error, VDC_ERROR, VDC_ERROR_TOO_LARGE,
+                     "the record of %s would have %zu bytes, at most %d are kept", instance->spec->key,
+                     strlen (text), JSON_LIMIT_BYTES);
+        return FALSE;
+    }
     return file_make_folder (folder, 0700, error) && file_replace (path, text, strlen (text), 0600, error);
 }
 

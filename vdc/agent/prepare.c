@@ -70,11 +70,11 @@ do_disk (Start *start, GError **error)
     return start->root != NULL;
 }
 
-static void
+static gboolean
 undo_disk (Start *start)
 {
-    if (start->root_made)
-        disk_root_delete (start->host->disks, start->spec->application, start->spec->member, NULL);
+    return !start->root_made ||
+           disk_root_delete (start->host->disks, start->spec->application, start->spec->member, NULL);
 }
 
 static gboolean
@@ -92,11 +92,11 @@ do_volumes (Start *start, GError **error)
     return TRUE;
 }
 
-static void
+static gboolean
 undo_volumes (Start *start)
 {
-    for (guint i = 0; i < start->spec->n_volumes; i++)
-        volume_close (start->host->disks, start->spec->volumes[i].id, start->spec->key, NULL);
+    volume_close_all (start->host->disks, start->spec->key);
+    return TRUE;
 }
 
 static gboolean
@@ -135,13 +135,15 @@ do_wires (Start *start, GError **error)
     return TRUE;
 }
 
-static void
+static gboolean
 undo_wires (Start *start)
 {
     g_autoptr (GError) error = NULL;
-    if (!remove_wires (start->host, start->spec->application_id, start->spec->member, &error))
-        vdc_log (VDC_LOG_WARNING, "cannot take wires back", "member", start->spec->key, "error",
-                 error->message, NULL);
+    if (remove_wires (start->host, start->spec->application_id, start->spec->member, &error))
+        return TRUE;
+    vdc_log (VDC_LOG_WARNING, "cannot take wires back, trying again later", "member", start->spec->key,
+             "error", error->message, NULL);
+    return TRUE; /* what lies below does not need them */
 }
 
 static void
@@ -209,12 +211,21 @@ do_domain (Start *start, GError **error)
     return hypervisor->ops->start (hypervisor, &start->domain, &start->pid, error);
 }
 
-static void
+static gboolean
 undo_domain (Start *start)
 {
-    start->host->hypervisor->ops->destroy (start->host->hypervisor, start->uuid, NULL);
+    g_autoptr (GError) error = NULL;
+
+    if (start->uuid == NULL)
+        return TRUE;
+    if (!start->host->hypervisor->ops->destroy (start->host->hypervisor, start->uuid, &error)) {
+        vdc_log (VDC_LOG_WARNING, "cannot take a VM back, trying again later", "member", start->spec->key,
+                 "error", error->message, NULL);
+        return FALSE;
+    }
     unlink (start->channel);
     unlink (start->console);
+    return TRUE;
 }
 
 static gboolean
@@ -231,12 +242,14 @@ do_limits (Start *start, GError **error)
     return limit (start->host, start->spec, start->pid, error);
 }
 
-static void
+static gboolean
 undo_limits (Start *start)
 {
     /* The VM goes first, in undo_domain's stead: a group with a process in it cannot be removed. */
-    undo_domain (start);
+    if (!undo_domain (start))
+        return FALSE;
     cgroup_remove (start->host->cgroups, start->group, NULL);
+    return TRUE;
 }
 
 static gboolean
@@ -249,7 +262,11 @@ do_go (Start *start, GError **error)
 static const struct {
     const char *name;
     gboolean (*act) (Start *start, GError **error);
-    void (*undo) (Start *start); /* also after a half done act */
+    /*
+     * Also after a half done act. FALSE: what the steps before made may still be in use and stays. The member
+     * is dirty then, and prepare_clean goes on from there when it can.
+     */
+    gboolean (*undo) (Start *start);
 } steps[] = {
     {"image", do_image, NULL},      {"disk", do_disk, undo_disk},       {"volume", do_volumes, undo_volumes},
     {"wire", do_wires, undo_wires}, {"domain", do_domain, undo_domain}, {"domain", do_limits, undo_limits},
@@ -273,6 +290,15 @@ inner_mtu (const Start *start)
     return start->taps->len ? g_array_index (start->taps, WireTap, 0).mtu : 0;
 }
 
+/* The first @count steps, backwards. */
+static void
+undo (Start *start, guint count)
+{
+    while (count-- > 0)
+        if (steps[count].undo != NULL && !steps[count].undo (start))
+            return;
+}
+
 gboolean
 prepare_start (const Host *host, const Spec *spec, PrepareResult *result)
 {
@@ -288,9 +314,7 @@ prepare_start (const Host *host, const Spec *spec, PrepareResult *result)
         result->pid = start.pid;
     } else {
         fail (result, steps[i].name, error);
-        for (guint j = i + 1; j-- > 0;)
-            if (steps[j].undo != NULL)
-                steps[j].undo (&start);
+        undo (&start, i + 1);
     }
     start_clear (&start);
     return error == NULL;

@@ -14,6 +14,7 @@
 
 #define INPUT_LIMIT_BYTES (256 * 1024)
 #define SEED_LIMIT_BYTES (64 * 1024 * 1024)
+#define ARGV_MAX 256 /* what the guest takes */
 #define TAIL_DEFAULT_BYTES (64 * 1024)
 
 /* Answers NULL (with the error) for a path that names no member here. */
@@ -116,7 +117,7 @@ is_argv (const json_t *argv)
     size_t i;
     json_t *word;
 
-    if (!json_is_array (argv) || json_array_size (argv) == 0 || json_array_size (argv) > 1024)
+    if (!json_is_array (argv) || json_array_size (argv) == 0 || json_array_size (argv) > ARGV_MAX)
         return FALSE;
     json_array_foreach ((json_t *)argv, i, word)
         if (!json_is_string (word))
@@ -154,7 +155,7 @@ exec_instance (HttpRequest *request, gpointer agent)
     json_t *argv = json_object_get (body, "argv");
 
     if (body != NULL && !is_argv (argv))
-        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "argv must be a list of 1 to 1024 texts");
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "argv must be a list of 1 to %d texts", ARGV_MAX);
     if (error != NULL)
         http_reply_error (request, error);
     else

@@ -1,8 +1,11 @@
 #include "vdc/agent/session.h"
 
+#include "vdc/agent/lines.h"
 #include "vdc/base/id.h"
 
 #include <string.h>
+
+#define LINE_ROOM_BYTES 128 /* for what is added to a first message: its id */
 
 struct Sessions {
     Channel *channel;
@@ -96,6 +99,14 @@ sessions_begin (Sessions *sessions, json_t *first, GError **error)
                           : "too many sessions of this member");
         return NULL;
     }
+    g_autofree char *text = json_text (first);
+    if (strlen (text) + LINE_ROOM_BYTES > LINE_LIMIT_BYTES) {
+        json_decref (first);
+        g_set_error (error, VDC_ERROR, VDC_ERROR_TOO_LARGE,
+                     "the command is too long; at most %d bytes can be sent",
+                     LINE_LIMIT_BYTES - LINE_ROOM_BYTES);
+        return NULL;
+    }
     Session *session = g_new0 (Session, 1);
     session->owner = sessions;
     session->id = id_random (8);
@@ -108,11 +119,16 @@ sessions_begin (Sessions *sessions, json_t *first, GError **error)
 
 /* --- output ------------------------------------------------------------------------------------------------ */
 
+/* 0: no base64 that carries anything. Lines of 0 bytes are not taken: any number of them would fit a window.
+ */
 static gsize
 payload_bytes (const json_t *line)
 {
     const char *data = json_str (line, "data", "");
     gsize length = strlen (data);
+
+    if (length < 4 || length % 4 != 0)
+        return 0;
     return length / 4 * 3 - (g_str_has_suffix (data, "==") ? 2 : g_str_has_suffix (data, "=") ? 1 : 0);
 }
 
@@ -190,9 +206,9 @@ end (Session *session, json_t *line)
 static void
 take_output (Session *session, const char *type, const json_t *message)
 {
-    const char *data = json_str (message, "data", NULL);
+    const char *data = json_str (message, "data", "");
 
-    if (data == NULL || session->ended)
+    if (payload_bytes (message) == 0 || session->ended)
         return;
     /* A guest that does not keep to the window gets its session ended, not our memory. */
     if (session->waiting_bytes > 2 * SESSION_WINDOW_BYTES) {
