@@ -116,6 +116,7 @@ class Console(unittest.TestCase):
         page.wait_text('#status', 'does not answer')
         self.grid.start_vdcd()
         self.grid.wait_api()
+        self.grid.wait_server()
         page.wait_text('#status', '0 applications')
         self.create('shop')
         page.wait_text('#application-shop .state', 'stopped')

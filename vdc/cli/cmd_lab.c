@@ -6,14 +6,17 @@
 #include "vdc/cli/commands.h"
 #include "vdc/lab/lab.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "Usage: vdc lab up     [--name NAME] [--servers 1] [--api-port PORT] [--publish FIRST-LAST] [--json]\n"
     "       vdc lab down   [--name NAME] [--now] [--purge]\n"
     "       vdc lab status [--name NAME] [--json]\n"
+    "       vdc lab link   [--name NAME]\n"
     "       vdc lab kill   [--name NAME] SERVER\n"
     "       vdc lab start  [--name NAME] SERVER\n"
     "\n"
@@ -24,6 +27,7 @@ static const char usage[] =
     "up      start it and wait until it answers; applications that ran at 'lab down' are started again\n"
     "down    stop the applications in their order, then everything; --now powers them off instead;\n"
     "        --purge also removes the lab's folder with all volumes\n"
+    "link    the console's address with the token in it: whoever has it may do everything\n"
     "kill    cut the power of a server; start gives it back\n"
     "\n"
     "Examples:\n"
@@ -158,6 +162,15 @@ print_result (json_t *result, gboolean as_json, const GError *error)
     return 0;
 }
 
+static void
+on_interrupt (int number)
+{
+    static const char text[] = "\nvdc lab: no longer waiting; it goes on, 'vdc lab status' shows it\n";
+    ssize_t ignored = write (STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit (130);
+}
+
 static int
 up (const LabPaths *paths, const LabOptions *options)
 {
@@ -167,6 +180,7 @@ up (const LabPaths *paths, const LabOptions *options)
         return fail_usage ("--servers: a lab has one server in this version");
     if (!wanted_settings (options, &wanted))
         return fail_usage ("--api-port takes a port, --publish two: --publish 20080-20999");
+    signal (SIGINT, on_interrupt);
     json_t *result = lab_up (paths, &wanted, show_progress, NULL, &error);
     return print_result (result, options->json, error);
 }
@@ -183,8 +197,26 @@ static int
 down (const LabPaths *paths, const LabOptions *options)
 {
     g_autoptr (GError) error = NULL;
+    signal (SIGINT, on_interrupt);
     if (!lab_down (paths, options->now, options->purge, show_progress, NULL, &error))
         return fail (error);
+    return 0;
+}
+
+static int
+print_link (const LabPaths *paths)
+{
+    g_autoptr (GError) error = NULL;
+    g_autofree char *file = g_build_filename (paths->client, "token", NULL);
+    g_autofree char *token = NULL;
+    g_autoptr (json_t) lab = lab_status (paths, &error);
+    const char *url = lab != NULL ? json_str (lab, "url", NULL) : NULL;
+    if (lab != NULL && url == NULL)
+        error = g_error_new (VDC_ERROR, VDC_ERROR_UNREACHABLE, "lab %s is not up: vdc lab up", paths->name);
+    if (error != NULL || !g_file_get_contents (file, &token, NULL, &error))
+        return fail (error);
+    g_autofree char *escaped = g_uri_escape_string (g_strstrip (token), NULL, FALSE);
+    printf ("%s/#token=%s\n", url, escaped);
     return 0;
 }
 
@@ -207,9 +239,11 @@ run (const LabPaths *paths, const LabOptions *options)
         return down (paths, options);
     if (strcmp (verb, "status") == 0)
         return status (paths, options);
+    if (strcmp (verb, "link") == 0)
+        return print_link (paths);
     if (strcmp (verb, "kill") == 0 || strcmp (verb, "start") == 0)
         return power (paths, options->words[1], strcmp (verb, "start") == 0);
-    return fail_usage ("no such command; there are up, down, status, kill, start");
+    return fail_usage ("no such command; there are up, down, status, link, kill, start");
 }
 
 int

@@ -38,7 +38,7 @@ help_overview (FILE *file, const char *group)
         fprintf (file, "\n'vdc %s COMMAND --help' shows arguments, options and examples.\n", group);
         return;
     }
-    fprintf (file, "  %-18s %s\n", "lab", "A whole grid on this machine: up, down, status, kill, start");
+    fprintf (file, "  %-18s %s\n", "lab", "A whole grid on this machine: up, down, status, link, kill, start");
     fprintf (file, "\nOptions of every command:\n");
     print_options (file, global_options);
     fprintf (

@@ -4,18 +4,23 @@
 #include "vdc/cli/cli.h"
 #include "vdc/cli/print.h"
 
+#include <glib-unix.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define POLL_FIRST_MS 100
 #define POLL_MS 250
 /* A controller that restarts is waited for so long; the job goes on without it. */
 #define ABSENCE_MS 60000
+#define EXIT_INTERRUPTED 130
 
 typedef struct {
     GHashTable *told; /* index of the step → state last printed */
     gboolean drawn;   /* a line without newline stands on the terminal */
     gint64 start_us;
+    const char *job_id;
 } Progress;
 
 static void
@@ -150,13 +155,26 @@ report_failure (Cli *cli, const json_t *job)
     return vdc_error_exit_code (local);
 }
 
+/* Only a look is under way, so there is nothing to tidy: the job is the controller's. */
+static gboolean
+on_interrupt (gpointer user_data)
+{
+    Progress *progress = user_data;
+    clear_line (progress);
+    fprintf (stderr, "vdc: no longer waiting; job %s goes on, 'vdc job show %s' looks at it\n",
+             progress->job_id, progress->job_id);
+    exit (EXIT_INTERRUPTED);
+}
+
 int
 cli_follow_job (Cli *cli, const char *job_id, json_t **job_out)
 {
     g_autoptr (GError) error = NULL;
     g_autoptr (GHashTable) told = g_hash_table_new_full (NULL, NULL, NULL, g_free);
-    Progress progress = {told, FALSE, g_get_monotonic_time ()};
+    Progress progress = {told, FALSE, g_get_monotonic_time (), job_id};
+    guint interrupted = g_unix_signal_add (SIGINT, on_interrupt, &progress);
     g_autoptr (json_t) job = wait_for_end (cli, job_id, &progress, &error);
+    g_source_remove (interrupted);
     clear_line (&progress);
     if (job == NULL) {
         fprintf (stderr, "vdc: lost sight of job %s; 'vdc job show %s' looks again\n", job_id, job_id);

@@ -127,13 +127,15 @@ lab_up (const LabPaths *paths, const LabSettings *wanted, LabProgress progress, 
 
 /*
  * Wait until the supervisor is gone: it holds the lock as long as it lives. @kill_it: it does not answer any
- * more; its machines die with it.
+ * more; its machines die with it. @lock is then ours, so that nothing starts while the rest is swept; -1 when
+ * there never was one.
  */
 static gboolean
-wait_for_end (const LabPaths *paths, gboolean kill_it, GError **error)
+wait_for_end (const LabPaths *paths, gboolean kill_it, int *lock, GError **error)
 {
     char text[32] = "";
     int fd = open (paths->lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    *lock = -1;
     if (fd < 0)
         return errno == ENOENT || vdc_error_set_errno (error, errno, "cannot open %s", paths->lock);
     gboolean running = flock (fd, LOCK_EX | LOCK_NB) != 0;
@@ -142,7 +144,7 @@ wait_for_end (const LabPaths *paths, gboolean kill_it, GError **error)
     while (running && flock (fd, LOCK_EX) != 0)
         if (errno != EINTR)
             break;
-    close (fd);
+    *lock = fd;
     return TRUE;
 }
 
@@ -155,9 +157,12 @@ lab_down (const LabPaths *paths, gboolean now, gboolean purge, LabProgress progr
     if (!g_file_test (paths->folder, G_FILE_TEST_IS_DIR))
         return TRUE;
     g_autoptr (json_t) answer = control_call (paths, request, progress, user_data, &local);
-    if (!wait_for_end (paths, answer == NULL, error) || !supervisor_sweep (paths, error))
-        return FALSE;
-    return !purge || file_remove_tree (paths->folder, error);
+    int lock = -1;
+    gboolean ok = wait_for_end (paths, answer == NULL, &lock, error) && supervisor_sweep (paths, error) &&
+                  (!purge || file_remove_tree (paths->folder, error));
+    if (lock >= 0)
+        close (lock);
+    return ok;
 }
 
 gboolean

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define RESTART_MS 1000
+#define START_LIMIT_MS 120000
 #define STOP_APPLICATIONS_MS 60000
 #define WAIT_FOR_MACHINES_MS 10000
 
@@ -51,12 +52,13 @@ typedef struct {
     Machine *controller, *server; /* NULL: not running */
     gboolean server_wanted;       /* FALSE after "lab kill" */
     gboolean registering;
-    guint restart, stop_limit;
+    guint restart, start_limit, stop_limit;
     GPtrArray *waiting;      /* ControlReply of "down" */
     GPtrArray *waiting_kill; /* of "kill": answered when the server is off */
 } Supervisor;
 
 static void start_machines (Supervisor *self);
+static gboolean on_restart (gpointer user_data);
 
 static void
 close_ready (Supervisor *self)
@@ -119,6 +121,7 @@ stop_machines (Supervisor *self)
         return;
     progress (self, "stopping the machines");
     self->phase = STOPPING_MACHINES;
+    g_clear_handle_id (&self->start_limit, g_source_remove);
     g_clear_handle_id (&self->restart, g_source_remove);
     g_clear_handle_id (&self->stop_limit, g_source_remove);
     if (self->server != NULL)
@@ -136,6 +139,27 @@ start_failed (Supervisor *self, const GError *error)
     close_ready (self);
     self->status = 1;
     stop_machines (self);
+}
+
+/* A daemon that ends again and again, as on a full disk, is started again and again: somebody has to say so.
+ */
+static gboolean
+on_start_limit (gpointer user_data)
+{
+    Supervisor *self = user_data;
+    g_autoptr (GError) error =
+        g_error_new (VDC_ERROR, VDC_ERROR_FAILED, "not up within %d s; the daemons' logs in %s tell why",
+                     START_LIMIT_MS / 1000, self->paths->logs);
+    self->start_limit = 0;
+    start_failed (self, error);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+restart_soon (Supervisor *self)
+{
+    if (self->restart == 0)
+        self->restart = g_timeout_add (RESTART_MS, on_restart, self);
 }
 
 static gboolean
@@ -163,14 +187,14 @@ on_machine_ended (Machine *machine, gpointer user_data)
     if (machine == self->server) {
         self->server = NULL;
         answer_all (self->waiting_kill);
-    } else {
+    } else if (machine == self->controller) {
         self->controller = NULL;
-    }
+    } /* else one that could not be put on the fabric: nobody knew it yet */
     machine_free (machine);
     if (self->phase == STOPPING_MACHINES)
         maybe_finished (self);
-    else if (self->restart == 0)
-        self->restart = g_timeout_add (RESTART_MS, on_restart, self);
+    else
+        restart_soon (self);
 }
 
 /* For supervisor_sweep, should this process be killed. */
@@ -288,10 +312,12 @@ start_machines (Supervisor *self)
         ok = start_server (self, &error);
     if (ok)
         return;
-    if (self->phase == STARTING)
+    if (self->phase == STARTING) {
         start_failed (self, error);
-    else
-        vdc_log (VDC_LOG_ERROR, "machine not started", "reason", error->message, NULL);
+        return;
+    }
+    vdc_log (VDC_LOG_ERROR, "machine not started, trying again", "reason", error->message, NULL);
+    restart_soon (self);
 }
 
 static void
@@ -350,6 +376,7 @@ become_up (Supervisor *self)
         return;
     }
     self->phase = UP;
+    g_clear_handle_id (&self->start_limit, g_source_remove);
     vdc_log (VDC_LOG_INFO, "lab is up", "lab", self->paths->name, "url", self->url, NULL);
     resume_start (self->paths, self->link);
     g_autoptr (json_t) done = json_pack ("{s:o}", "done", describe (self));
@@ -439,7 +466,12 @@ on_stop_list (Link *link, const json_t *answer, const GError *error, gpointer us
 static void
 begin_down (Supervisor *self, gboolean now)
 {
-    if (now || self->phase == STARTING || self->server == NULL || self->controller == NULL) {
+    if (self->phase == STARTING) {
+        g_autoptr (GError) error = g_error_new (VDC_ERROR, VDC_ERROR_CONFLICT, "taken down while it started");
+        start_failed (self, error);
+        return;
+    }
+    if (now || self->server == NULL || self->controller == NULL) {
         stop_machines (self);
         return;
     }
@@ -507,7 +539,8 @@ take_lock (Supervisor *self, GError **error)
     if (self->lock_fd < 0)
         return vdc_error_set_errno (error, errno, "cannot open %s", self->paths->lock);
     if (flock (self->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "lab %s is already being started or is up",
+        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
+                     "lab %s is just being started or taken down by another command; 'vdc lab status' tells",
                      self->paths->name);
         return FALSE;
     }
@@ -559,19 +592,25 @@ prepare (Supervisor *self, const LabSettings *wanted, GError **error)
         return FALSE;
     self->relay = relay_new (fabric_netns (self->fabric));
     self->published = published_new (self->relay, self->settings);
-    if (!relay_add (self->relay, self->settings->api_port, LAB_CONTROLLER_ADDRESS, LAB_API_PORT, error))
+    if (!relay_add (self->relay, self->settings->api_port, LAB_CONTROLLER_ADDRESS, LAB_API_PORT, error)) {
+        g_prefix_error (error, "the API's port is taken, give it another one (--api-port): ");
         return FALSE;
+    }
     self->control = control_listen (self->paths, on_request, self, error);
     return self->control != NULL;
 }
 
-static void
-start (Supervisor *self)
+/* Run by the loop: a start that fails at once has a loop to end. */
+static gboolean
+start (gpointer user_data)
 {
+    Supervisor *self = user_data;
     g_autofree char *state = lab_paths_join (self->paths, LAB_CONTROLLER);
     progress (self, "starting the controller and server " LAB_SERVER);
     self->link = link_new (self->url, state, on_changed, self);
+    self->start_limit = g_timeout_add (START_LIMIT_MS, on_start_limit, self);
     start_machines (self);
+    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -613,7 +652,7 @@ supervisor_run (const LabPaths *paths, const LabSettings *wanted, int ready_fd)
     g_unix_signal_add (SIGTERM, on_terminate, &self);
     g_unix_signal_add (SIGINT, on_terminate, &self);
     if (prepare (&self, wanted, &error)) {
-        start (&self);
+        g_idle_add_full (G_PRIORITY_HIGH, start, &self, NULL);
         g_main_loop_run (self.loop);
     } else {
         vdc_log (VDC_LOG_ERROR, "lab not started", "reason", error->message, NULL);
