@@ -4,7 +4,7 @@
   ./check                            every part
   ./check unit lab                   these parts
   ./check --promise main-H6          the tests of one promise
-  ./check --long NAME --minutes 30   a test that runs as long as it is let
+  ./check --long NAME --minutes 30   a test that runs as long as it is let; goes on after the last recorded round
 
 The last line is "N passed, N failed, N skipped"; the exit code is 0 when none failed. In a full run a promise whose
 tests did not all run and pass is a failure of its own.
@@ -235,6 +235,124 @@ def timed(run, name, work, *args):
         f'{run.count("failed") - failed} failed, {run.count("skipped") - skipped} skipped')
 
 
+# --- long tests -----------------------------------------------------------------------------------------------------------
+
+# A long test is a program tests/long/NAME FIRST MINUTES. It prints "round N passed" or "round N failed" for each round
+# from FIRST on; N is the seed of a test that has one. long.json keeps what was seen: for each name a list of records
+#   {"commit", "changed": the tree was not the commit's, "first", "last", "passed", "failed": [N…], "minutes", "ended"}
+# A record is written after each round, so a run may be broken off; the next one goes on after its last round.
+RECORDS = TESTS + '/long.json'
+LONG_OVERTIME_S = 7200
+
+
+def git(*argv):
+    done = subprocess.run(['git', '-c', 'safe.directory=*', '-C', TOP, *argv], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def read_records():
+    try:
+        with open(RECORDS, encoding='utf-8') as text:
+            return json.load(text)
+    except FileNotFoundError:
+        return {}
+
+
+def record_of(records, name):
+    """The record to add to: the last one when it is of this commit, else a new one, with rounds never run before."""
+    commit = git('rev-parse', 'HEAD') or 'unknown'
+    changed = git('status', '--porcelain', '--', '.', ':!tests/long.json') != ''
+    kept = records.setdefault(name, [])
+    if not kept or (kept[-1]['commit'], kept[-1]['changed']) != (commit, changed):
+        first = kept[-1]['last'] + 1 if kept else 1
+        kept.append({'commit': commit, 'changed': changed, 'first': first, 'last': first - 1, 'passed': 0, 'failed': [],
+                     'minutes': 0.0, 'ended': ''})
+    return kept[-1]
+
+
+def add_round(records, record, number, good, minutes):
+    record['last'] = max(record['last'], number)
+    record['passed'] += good
+    if not good:
+        record['failed'].append(number)
+    record['minutes'] = round(record['minutes'] + minutes, 2)
+    record['ended'] = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+    with open(RECORDS + '.new', 'w', encoding='utf-8') as out:
+        json.dump(records, out, indent=1)
+        out.write('\n')
+    os.replace(RECORDS + '.new', RECORDS)
+
+
+def run_rounds(run, name, path, minutes):
+    """Runs the program, recording each round as it ends; its status."""
+    records = read_records()
+    record = record_of(records, name)
+    process = subprocess.Popen([path, str(record['last'] + 1), str(minutes)], stdin=subprocess.DEVNULL, cwd=TOP,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
+                               env=environment(), start_new_session=True)
+    limit = threading.Timer(minutes * 60 + LONG_OVERTIME_S, os.killpg, (process.pid, signal.SIGTERM))
+    limit.start()
+    began, notes = time.monotonic(), []
+    try:
+        for line in process.stdout:
+            say(line.rstrip('\n'))
+            words = line.split()
+            if len(words) != 3 or words[0] != 'round' or words[2] not in ('passed', 'failed'):
+                notes = notes[-40:] + [line]
+                continue
+            add_round(records, record, int(words[1]), words[2] == 'passed', (time.monotonic() - began) / 60)
+            run.add(f'long/{name}/round-{words[1]}', words[2], ''.join(notes))
+            began, notes = time.monotonic(), []
+        return process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    finally:
+        limit.cancel()
+
+
+def run_long(name, minutes):
+    path = f'{TESTS}/long/{name}'
+    if not os.access(path, os.X_OK):
+        there = ' '.join(sorted(os.listdir(TESTS + '/long')))
+        raise SystemExit(f'no long test {name}; there are: {there}')
+    run = Run(None)
+    build(['api'])
+    status = run_rounds(run, name, path, minutes)
+    if status == 77:
+        run.add(f'long/{name}', 'skipped', 'it says why above')
+    elif status and not run.count('failed'):
+        run.add(f'long/{name}', 'failed', f'exit {status}')
+    say(f'long/{name}: {long_text(name)}')
+    return run
+
+
+def last_record(name):
+    """The newest record of a commit that this one comes from, None when there is none."""
+    for record in reversed(read_records().get(name, [])):
+        if not record['changed'] and git('merge-base', '--is-ancestor', record['commit'], 'HEAD') is not None:
+            return record
+    return None
+
+
+def long_state(name):
+    record = last_record(name)
+    if record is None or record['passed'] + len(record['failed']) == 0:
+        return 'NOT RUN'
+    return 'BROKEN' if record['failed'] else 'held'
+
+
+def long_text(name):
+    record = last_record(name)
+    if record is None:
+        return f'{name}: no record; ./check --long {name}'
+    failed = f', failed: {" ".join(map(str, record["failed"]))}' if record['failed'] else ''
+    return (f'{name}: {record["passed"]} passed{failed}, rounds {record["first"]} to {record["last"]}, '
+            f'{record["minutes"]:.0f} min, at {record["commit"][:10]}')
+
+
 # --- promises -------------------------------------------------------------------------------------------------------------
 
 def read_promises():
@@ -255,6 +373,11 @@ def read_promises():
 def promise_state(run, patterns):
     worst = 'held'
     for pattern in patterns:
+        if pattern.startswith('long/'):
+            state = long_state(pattern.split('/', 1)[1])
+            if state != 'held':
+                return state
+            continue
         states = [result.state for result in run.results if fnmatch.fnmatchcase(result.name, pattern)]
         if 'failed' in states:
             return 'BROKEN'
@@ -269,25 +392,16 @@ def print_promises(run, promises, full):
     say('')
     for name, promise, patterns, part in promises:
         state = promise_state(run, patterns)
-        say(f'{name:12} {state:8} {part:6} {promise}')
-        if full and state in ('NOT RUN', 'SKIPPED'):
+        records = [long_text(pattern.split('/', 1)[1]) for pattern in patterns if pattern.startswith('long/')]
+        say(f'{name:12} {state:8} {part:6} {promise}' + ''.join(f' [{text}]' for text in records))
+        if part == 'long':
+            # Its test is not part of any run but its own.
+            run.add(f'promise/{name}', 'skipped', f'{state}, by the record')
+        elif full and state in ('NOT RUN', 'SKIPPED'):
             run.add(f'promise/{name}', 'failed', f'its tests did not run: {" ".join(patterns)}')
 
 
 # --- main -----------------------------------------------------------------------------------------------------------------
-
-def run_long(name, minutes):
-    path = f'{TESTS}/long/{name}'
-    if not os.access(path, os.X_OK):
-        there = ' '.join(sorted(os.listdir(TESTS + '/long'))) if os.path.isdir(TESTS + '/long') else 'none'
-        raise SystemExit(f'no long test {name}; there are: {there}')
-    build(['unit'])
-    run = Run(None)
-    output, status = execute([path, str(minutes)], minutes * 60 + 600)
-    say(output)
-    run.add(f'long/{name}', {0: 'passed', 77: 'skipped'}.get(status, 'failed'), output)
-    return run
-
 
 def run_parts(parts, patterns, promises, full):
     run = Run(patterns)

@@ -156,5 +156,8 @@ cmd_instance_stop (Cli *cli)
 int
 cmd_instance_restart (Cli *cli)
 {
-    return act (cli, options_flag (cli->options, "kill") ? "kill" : "restart", "is restarted");
+    /* A kill is what happens to a machine: the grid notices it and acts, no job of ours. */
+    if (options_flag (cli->options, "kill"))
+        return act (cli, "kill", "is powered off; the grid starts it again");
+    return act (cli, "restart", "is restarted");
 }

@@ -9,6 +9,7 @@ static const Option show_options[] = {
 static const Option create_options[] = {
     {"from", 0, "TEMPLATE", "take the description from the catalog: catalog/lamp"},
     {"set", 0, "NAME=VALUE", "a property of the application (again for more)", TRUE},
+    {"confirm", 0, NULL, "use volumes kept from an earlier application of that name, with their content"},
     {NULL},
 };
 static const Option apply_options[] = {
@@ -46,7 +47,7 @@ static const Option logs_options[] = {
     {NULL},
 };
 static const Option restart_options[] = {
-    {"kill", 0, NULL, "power the VM off hard instead of stopping it"},
+    {"kill", 0, NULL, "cut its power; the grid notices and starts it again"},
     {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
     {NULL},
 };
@@ -108,7 +109,9 @@ const Command commands[] = {
      "Application volumes keep their data. The application must be stopped.", "vdc app clean shop",
      action_options, 1, 1, FALSE, cmd_app_clean},
     {"app destroy", "APP", "Remove a stopped application",
-     "Its volumes go with it, unless --keep-volumes. Asks for its name, unless --yes.",
+     "Its volumes go with it, unless --keep-volumes: then they stay as unused, and an application made anew "
+     "under\n"
+     "the same name may have them (app create --confirm). Asks for its name, unless --yes.",
      "vdc app destroy shop\nvdc app destroy shop --yes --keep-volumes", app_destroy_options, 1, 1, FALSE,
      cmd_app_destroy},
     {"app logs", "APP", "Log lines and alerts of its appliances", NULL,
@@ -148,10 +151,11 @@ const Command commands[] = {
     {"volume list", "", "Volumes", NULL, "vdc volume list", NULL, 0, 0, FALSE, cmd_volume_list},
     {"volume show", "VOLUME", "One volume", NULL, "vdc volume show shop-data", NULL, 1, 1, FALSE,
      cmd_volume_show},
-    {"volume create", "VOLUME", "Make a volume that belongs to no application yet", NULL,
-     "vdc volume create archive --size 2G", volume_options, 1, 1, FALSE, cmd_volume_create},
+    {"volume create", "APP.VOLUME", "Make a volume before its application names it",
+     "The application APP takes it when its description names VOLUME.",
+     "vdc volume create shop.archive --size 2G", volume_options, 1, 1, FALSE, cmd_volume_create},
     {"volume destroy", "VOLUME", "Destroy an unused volume with its data", "Asks for its name, unless --yes.",
-     "vdc volume destroy archive", destroy_options, 1, 1, FALSE, cmd_volume_destroy},
+     "vdc volume destroy shop.archive", destroy_options, 1, 1, FALSE, cmd_volume_destroy},
 
     {"server list", "", "Servers of the grid", NULL, "vdc server list", NULL, 0, 0, FALSE, cmd_server_list},
     {"server show", "SERVER", "One server: capacity, acceleration and why", NULL, "vdc server show s1", NULL,
