@@ -9,6 +9,8 @@ members (void)
     } rows[] = {
         {{.gone = TRUE}, STATE_STOPPED},
         {{.gone = FALSE}, STATE_STOPPING},
+        {{.gone = TRUE, .spare = TRUE}, STATE_STANDBY},
+        {{.gone = FALSE, .spare = TRUE}, STATE_STOPPING},
         {{.failed = TRUE, .gone = TRUE}, STATE_FAILED},
         {{.on = TRUE}, STATE_STARTING},
         {{.on = TRUE, .current = TRUE, .guest = "configuring"}, STATE_STARTING},

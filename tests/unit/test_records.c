@@ -53,6 +53,26 @@ gone_is_the_agents_own_word (void)
     g_assert_true (member_is_gone (&member));
 }
 
+/* Nobody waits for a day, or fails at once, because somebody set the clock. */
+static void
+times_follow_the_clock (void)
+{
+    g_autoptr (ApplicationRecord) application = application_record_new (NULL);
+    MemberRecord *member = application_record_add (application, "web.1");
+    json_array_append_new (member->failures, json_integer (500));
+    member->timer_us = 1000;
+    application_record_shift (application, -400);
+    g_assert_cmpint (member->timer_us, ==, 600);
+    g_assert_cmpint (member->drain_end_us, ==, 0);
+    g_assert_cmpint (json_integer_value (json_array_get (member->failures, 0)), ==, 100);
+    application_record_clamp (application, 700);
+    g_assert_cmpint (member->timer_us, ==, 600);
+    g_assert_cmpuint (json_array_size (member->failures), ==, 1);
+    application_record_clamp (application, 200);
+    g_assert_cmpint (member->timer_us, ==, 200);
+    g_assert_cmpuint (json_array_size (member->failures), ==, 0);
+}
+
 static void
 a_seed_is_the_same_tar_every_time (void)
 {
@@ -84,6 +104,7 @@ int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
+    g_test_add_func ("/records/times-follow-the-clock", times_follow_the_clock);
     g_test_add_func ("/records/round-trip", an_application_reads_back_as_written);
     g_test_add_func ("/records/older-record", an_older_record_lacks_keys);
     g_test_add_func ("/records/gone-is-the-agents-word", gone_is_the_agents_own_word);

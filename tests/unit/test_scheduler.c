@@ -1,5 +1,7 @@
 #include "vdc/controller/scheduler.h"
 
+#include <string.h>
+
 #include "vdc/base/error.h"
 
 #define MB ((gint64)1024 * 1024)
@@ -11,12 +13,13 @@ no_room_names_the_best_server (void)
     SchedulerMember members[] = {{.name = "web.1", .group = "web", .memory_bytes = 64 * MB},
                                  {.name = "web.2", .group = "web", .memory_bytes = 192 * MB}};
     g_autoptr (GError) error = NULL;
-    g_autofree char *culprit = NULL;
-    g_assert_false (scheduler_place (servers, 2, members, 2, &culprit, &error));
+    SchedulerRefusal refusal = {0};
+    g_assert_false (scheduler_place (servers, 2, members, 2, &refusal, &error));
     g_assert_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY);
     g_assert_cmpstr (error->message, ==,
                      "cannot place 'web.2': no server has 192 MB free (most: 96 MB on s1)");
-    g_assert_cmpstr (culprit, ==, "web.2");
+    g_assert_cmpstr (refusal.member, ==, "web.2");
+    g_assert_nonnull (strstr (refusal.remedy, "less memory"));
     g_assert_null (members[0].on);
 }
 
@@ -40,6 +43,19 @@ memory_is_never_overcommitted (void)
         sixth[i].memory_bytes = 30 * MB;
     }
     g_assert_false (scheduler_place (servers, 2, sixth, 6, NULL, NULL));
+}
+
+static void
+what_a_vm_takes_on_top_counts (void)
+{
+    const SchedulerServer servers[] = {{"s1", 300 * MB, 0, NULL}};
+    SchedulerMember members[] = {{.name = "a", .memory_bytes = 100 * MB, .overhead_bytes = 40 * MB},
+                                 {.name = "b", .memory_bytes = 100 * MB, .overhead_bytes = 40 * MB},
+                                 {.name = "c", .memory_bytes = 10 * MB, .overhead_bytes = 40 * MB}};
+    g_autoptr (GError) error = NULL;
+    g_assert_true (scheduler_place (servers, 1, members, 2, NULL, NULL));
+    g_assert_false (scheduler_place (servers, 1, members, 3, NULL, &error));
+    g_assert_cmpstr (error->message, ==, "cannot place 'c': no server has 10 MB free (most: 0 MB on s1)");
 }
 
 static void
@@ -86,6 +102,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
     g_test_add_func ("/scheduler/no-room-names-best-server", no_room_names_the_best_server);
     g_test_add_func ("/scheduler/memory-is-never-overcommitted", memory_is_never_overcommitted);
+    g_test_add_func ("/scheduler/overhead-of-vms-counts", what_a_vm_takes_on_top_counts);
     g_test_add_func ("/scheduler/volumes-decide", a_member_goes_where_its_volumes_are);
     g_test_add_func ("/scheduler/silent-server-is-said", a_silent_server_is_said);
     g_test_add_func ("/scheduler/spread-and-together", spread_members_go_apart_and_others_stay_together);

@@ -326,6 +326,8 @@ cmd_app_create (Cli *cli)
         return cli_usage (
             cli, "give either a description file or --from TEMPLATE ('vdc catalog list' shows them)");
     json_put (body, "name", json_string (options_word (cli->options, 0)));
+    if (options_flag (cli->options, "confirm"))
+        json_put (body, "confirm", json_true ());
     if (from != NULL)
         json_put (body, "from", json_string (from));
     if (!add_description (body, file, &error) || !add_set_option (cli, body, &error))

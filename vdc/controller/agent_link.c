@@ -249,8 +249,6 @@ volume_failed (Controller *controller, VolumeRecord *volume, const GError *error
         return;
     record_set_json (&volume->error,
                      json_pack ("{s:s, s:s}", "code", vdc_error_name (error), "message", error->message));
-    controller_note (controller, "volume.state", "volume", volume->name, volume->application, "failed",
-                     json_deep_copy (volume->error));
 }
 
 static void
@@ -262,7 +260,6 @@ volume_made (Controller *controller, VolumeRecord *volume, gint64 size_bytes)
     record_set_string (&volume->seed, NULL);
     vdc_log (VDC_LOG_INFO, "volume made", "volume", volume->name, "id", volume->id, "server", volume->server,
              NULL);
-    controller_note (controller, "volume.state", "volume", volume->name, volume->application, "ready", NULL);
 }
 
 static Call *

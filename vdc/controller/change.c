@@ -67,7 +67,28 @@ follow_change (Controller *controller, ApplicationRecord *application, const Mem
     }
 }
 
-/* Take over @prepared. May leave the records half-changed on failure: the caller reverts. */
+/* Replace what is applied by @prepared; on failure it is what it was. Takes @outside. */
+static gboolean
+replace_applied (Controller *controller, ApplicationRecord *application, const Prepared *prepared,
+                 json_t *outside, GError **error)
+{
+    json_t **const fields[] = {&application->outside, &application->applied, &application->used,
+                               &application->images};
+    json_t *const before[] = {*fields[0], *fields[1], *fields[2], *fields[3]};
+    json_t *const after[] = {outside, json_deep_copy (prepared->document),
+                             json_deep_copy (topology_used (prepared->topology)),
+                             json_deep_copy (prepared->images)};
+    for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
+        *fields[i] = after[i];
+    gboolean compiles = controller_compile (controller, application, error);
+    for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
+        json_decref (compiles ? before[i] : after[i]);
+        *fields[i] = compiles ? after[i] : before[i];
+    }
+    return compiles;
+}
+
+/* Take over @prepared: wholly, or on failure not at all. */
 static gboolean
 adopt (Controller *controller, ApplicationRecord *application, const Prepared *prepared, GError **error)
 {
@@ -80,14 +101,10 @@ adopt (Controller *controller, ApplicationRecord *application, const Prepared *p
     json_t *outside = networks_assign (controller, application, prepared->topology, error);
     if (outside == NULL)
         return FALSE;
-    record_set_json (&application->outside, outside);
-    record_set_json (&application->applied, json_deep_copy (prepared->document));
-    record_set_json (&application->used, json_deep_copy (topology_used (prepared->topology)));
-    record_set_json (&application->images, json_deep_copy (prepared->images));
-    application->revision++;
-    if (!controller_compile (controller, application, error) ||
-        !volumes_follow (controller, application, error))
+    if (!replace_applied (controller, application, prepared, outside, error))
         return FALSE;
+    application->revision++;
+    volumes_follow (controller, application);
     for (guint i = 0; i < diff->members->len; i++)
         follow_change (controller, application, diff->members->pdata[i], placed);
     controller_note (controller, "application.changed", "application", application->name, application->name,
@@ -187,6 +204,8 @@ create_from (Controller *controller, Operation *operation, const char *name, con
         return json_pack ("{s:o, s:o}", "steps", plan_start (&facts), "cycles",
                           plan_cycles (prepared->topology));
     }
+    if (!volumes_may_follow (controller, name, prepared->topology, operation->confirm, error))
+        return NULL;
     ApplicationRecord *application = new_application (controller, name);
     if (template != NULL) {
         record_set_string (&application->template, template->name);
@@ -233,7 +252,7 @@ operation_create (Controller *controller, Operation *operation, const json_t *re
     }
     if (from != NULL && (template = catalog_folder_template (controller->catalog, from)) == NULL) {
         g_autofree char *quoted = problem_quote (from);
-        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "the catalog has no application '%s'", quoted);
+        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "the catalog has no application %s", quoted);
         return NULL;
     }
     prepared = template != NULL
@@ -360,17 +379,16 @@ change (Controller *controller, Operation *operation, ApplicationRecord *applica
         return json_pack ("{s:O, s:o, s:o}", "steps", steps, "changes", topology_diff_json (diff), "cycles",
                           plan_cycles (prepared->topology));
     g_autoptr (GPtrArray) names = members_to_place (application, prepared->topology, diff);
-    char *culprit = NULL;
     g_autoptr (GHashTable) placed = NULL;
-    if (!may_change (controller, application, error) || !is_accepted (operation, diff, error))
+    if (!may_change (controller, application, error) || !is_accepted (operation, diff, error) ||
+        !volumes_may_follow (controller, application->name, prepared->topology, operation->confirm, error))
         return NULL;
-    placed = placement_choose (controller, application, prepared->topology, names, &culprit, error);
-    if (placed == NULL) {
-        operation->params = json_pack ("{s:s?, s:s, s:s}", "instance", culprit, "step", "place", "remedy",
-                                       "stop something, or give its instances less memory");
-        g_free (culprit);
+    g_autoptr (json_t) outside = networks_assign (controller, application, prepared->topology, error);
+    if (outside == NULL)
         return NULL;
-    }
+    placed = placement_choose (controller, application, prepared->topology, names, &operation->params, error);
+    if (placed == NULL)
+        return NULL;
     if (mark_leaving (controller, application, diff))
         set_next (application, prepared, text, format);
     else if (!adopt (controller, application, prepared, error)) {

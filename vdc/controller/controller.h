@@ -50,6 +50,7 @@ typedef struct {
     gint64 generation; /* counts starts of vdcd */
     gint64 started_us; /* monotonic */
     gint64 kept_us;    /* monotonic, of the last housekeeping */
+    gint64 clock_us;   /* wall minus monotonic, as of the last round; 0: no round yet */
     json_t *noted;     /* events for the next commit */
     json_t *written;   /* [table, key, value|null] for the next commit */
     guint wake_source, tick_source;

@@ -54,7 +54,7 @@ prepare (Controller *controller, const Document *document, const Catalog *catalo
     if (topology != NULL && name != NULL && strcmp (topology->name, name) != 0) {
         g_autofree char *quoted = problem_quote (topology->name);
         problems_add (problems, "name_mismatch", "application", NULL,
-                      "the description is of application '%s', not of '%s'", quoted, name);
+                      "the description is of application %s, not of '%s'", quoted, name);
         document_locate (document, problems);
         g_clear_pointer (&topology, topology_free);
     }

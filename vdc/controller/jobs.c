@@ -87,6 +87,20 @@ volume_step (const VolumeRecord *volume, const char **text)
     return "running";
 }
 
+/* Nothing of the member can go on: its server is silent. Static or NULL. */
+static const char *
+silence (Controller *controller, const MemberRecord *member)
+{
+    const Server *server = member != NULL && member->server != NULL
+                               ? g_hash_table_lookup (controller->servers, member->server)
+                               : NULL;
+    if (member == NULL || member->server == NULL || member->known)
+        return NULL;
+    return server == NULL                 ? "waiting: its server is not registered"
+           : server->state == SERVER_DOWN ? "waiting: its server is down; it goes on when the agent reports"
+                                          : "waiting: its server has not reported since vdcd runs";
+}
+
 static const char *
 start_step (const ApplicationRecord *application, const MemberRecord *member, const char **text)
 {
@@ -151,14 +165,14 @@ step_state (Controller *controller, const ApplicationRecord *application, const 
 static gboolean
 set_step (Controller *controller, JobRecord *job, json_t *step, const char *state, const char *text)
 {
-    if (strcmp (json_str (step, "state", ""), state) == 0) {
-        if (text != NULL)
-            json_put (step, "text", json_str_new (text));
-        return FALSE;
-    }
+    gboolean waited = g_str_has_prefix (json_str (step, "text", ""), "waiting: ");
+    gboolean waits = text != NULL && g_str_has_prefix (text, "waiting: ");
+    gboolean moved = strcmp (json_str (step, "state", ""), state) != 0;
     json_put (step, "state", json_string (state));
-    if (text != NULL)
+    if (text != NULL || waited)
         json_put (step, "text", json_str_new (text));
+    if (!moved && waits == waited)
+        return FALSE;
     controller_note (controller, "job.step", "job", job->id, job->application, state, json_deep_copy (step));
     return TRUE;
 }
@@ -186,6 +200,10 @@ job_update (Controller *controller, ApplicationRecord *application)
         if (strcmp (json_str (step, "state", ""), "done") == 0)
             continue;
         const char *state = step_state (controller, application, step, &text);
+        const MemberRecord *object = application_record_member (application, json_str (step, "object", ""));
+        if (strcmp (state, "done") != 0 && strcmp (state, "failed") != 0 &&
+            silence (controller, object) != NULL)
+            text = silence (controller, object);
         set_step (controller, job, step, state, text);
         if (strcmp (state, "failed") == 0 && !may_fail (application, step))
             failed = step;

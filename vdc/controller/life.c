@@ -80,6 +80,14 @@ begin_job (Controller *controller, ApplicationRecord *application, const char *k
     return json_pack ("{s:s}", "job", job_start (controller, application, kind, steps)->id);
 }
 
+/* Asked for what goes on already. Also this is remembered: the same key must not begin it anew later. */
+static json_t *
+under_way (Controller *controller, Operation *operation, ApplicationRecord *application, GError **error)
+{
+    json_t *answer = application->job != NULL ? json_pack ("{s:s}", "job", application->job) : json_object ();
+    return operation_finish (controller, operation, answer, error);
+}
+
 static gboolean
 refuse_state (const ApplicationRecord *application, const char *verb, const char *hint, GError **error)
 {
@@ -130,17 +138,12 @@ static GHashTable *
 place (Controller *controller, Operation *operation, ApplicationRecord *application, const GPtrArray *names,
        GError **error)
 {
-    g_autofree char *culprit = NULL;
     for (guint i = 0; i < names->len; i++)
         if (!find_image (controller, operation, application,
                          topology_member (application->topology, names->pdata[i]), error))
             return NULL;
-    GHashTable *placed =
-        placement_choose (controller, application, application->topology, names, &culprit, error);
-    if (placed == NULL)
-        operation->params = json_pack ("{s:s?, s:s, s:s}", "instance", culprit, "step", "place", "remedy",
-                                       "stop something, or give its instances less memory");
-    return placed;
+    return placement_choose (controller, application, application->topology, names, &operation->params,
+                             error);
 }
 
 static void
@@ -212,7 +215,7 @@ start_rest (Controller *controller, Operation *operation, ApplicationRecord *app
 {
     g_autoptr (GPtrArray) names = members_to_start (application);
     if (names->len == 0)
-        return json_object ();
+        return operation_finish (controller, operation, json_object (), error);
     g_autoptr (GHashTable) placed = place (controller, operation, application, names, error);
     if (placed == NULL)
         return NULL;
@@ -233,7 +236,7 @@ operation_start (Controller *controller, Operation *operation, ApplicationRecord
     if (operation->dry_run)
         return plan_only (controller, operation, application, error);
     if (phase_from_name (application->phase) == PHASE_STARTING)
-        return application->job != NULL ? json_pack ("{s:s}", "job", application->job) : json_object ();
+        return under_way (controller, operation, application, error);
     if (job_is_running (controller, application, error))
         return NULL;
     if (phase_from_name (application->phase) == PHASE_RUNNING)
@@ -288,7 +291,7 @@ static json_t *
 forget_failure (Controller *controller, Operation *operation, ApplicationRecord *application, GError **error)
 {
     if (!application->failed)
-        return json_object ();
+        return operation_finish (controller, operation, json_object (), error);
     application->failed = FALSE;
     record_set_json (&application->error, NULL);
     for (guint i = 0; i < application->members->len; i++) {
@@ -309,7 +312,7 @@ operation_stop (Controller *controller, Operation *operation, ApplicationRecord 
     if (phase == PHASE_STOPPED)
         return forget_failure (controller, operation, application, error);
     if ((phase == PHASE_STOPPING && !application->then_start) || phase == PHASE_FAILING)
-        return application->job != NULL ? json_pack ("{s:s}", "job", application->job) : json_object ();
+        return under_way (controller, operation, application, error);
     begin_stop (controller, application);
     json_t *steps = stop_steps (application);
     return operation_finish (controller, operation, begin_job (controller, application, "stop", steps),
@@ -380,7 +383,7 @@ operation_destroy (Controller *controller, Operation *operation, ApplicationReco
 {
     gboolean stopped = phase_from_name (application->phase) == PHASE_STOPPED;
     if (application->destroying)
-        return application->job != NULL ? json_pack ("{s:s}", "job", application->job) : json_object ();
+        return under_way (controller, operation, application, error);
     if (!stopped && !operation->force) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED, "application '%s' is %s; stop it first, or force",
                      application->name, application->state);
@@ -431,7 +434,7 @@ operation_instance (Controller *controller, Operation *operation, ApplicationRec
         application->topology != NULL ? topology_select (application->topology, instance) : NULL;
     if (selected == NULL || selected->len == 0) {
         g_autofree char *quoted = problem_quote (instance);
-        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "application '%s' has no instance '%s'",
+        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "application '%s' has no instance %s",
                      application->name, quoted);
         return NULL;
     }

@@ -25,7 +25,7 @@ static const guint member_moves[N_STATES] = {
     [STATE_RESTARTING] = WHEN_ON,
     [STATE_UNKNOWN] = WHEN_ON | MOVE (STARTING) | MOVE (RESTARTING),
     [STATE_FAILED] = MOVE (STARTING) | MOVE (STOPPING) | MOVE (STOPPED) | MOVE (UNKNOWN),
-    [STATE_STOPPING] = MOVE (STOPPED) | MOVE (FAILED) | MOVE (STARTING) | MOVE (RESTARTING),
+    [STATE_STOPPING] = MOVE (STOPPED) | MOVE (STANDBY) | MOVE (FAILED) | MOVE (STARTING) | MOVE (RESTARTING),
 };
 
 static const guint application_moves[N_STATES] = {
@@ -34,7 +34,7 @@ static const guint application_moves[N_STATES] = {
     [STATE_RUNNING] = MOVE (DEGRADED) | MOVE (STOPPING) | MOVE (UNKNOWN) | MOVE (STARTING),
     [STATE_DEGRADED] = MOVE (RUNNING) | MOVE (STOPPING) | MOVE (UNKNOWN) | MOVE (STARTING),
     [STATE_UNKNOWN] = MOVE (STARTING) | MOVE (RUNNING) | MOVE (DEGRADED) | MOVE (STOPPING) | MOVE (FAILED),
-    [STATE_STOPPING] = MOVE (STOPPED) | MOVE (FAILED) | MOVE (STARTING),
+    [STATE_STOPPING] = MOVE (STOPPED) | MOVE (STANDBY) | MOVE (FAILED) | MOVE (STARTING),
     [STATE_FAILED] = MOVE (STARTING) | MOVE (STOPPING) | MOVE (STOPPED),
 };
 
@@ -74,7 +74,9 @@ lifecycle_member (const MemberFacts *facts)
     if (!facts->on) {
         if (facts->failed)
             return STATE_FAILED;
-        return facts->gone ? STATE_STOPPED : STATE_STOPPING;
+        if (!facts->gone)
+            return STATE_STOPPING;
+        return facts->spare ? STATE_STANDBY : STATE_STOPPED;
     }
     if (facts->failed)
         return STATE_FAILED;

@@ -54,6 +54,7 @@ State state_from_name (const char *name);
 
 typedef struct {
     gboolean on;        /* it should run */
+    gboolean spare;     /* not started on purpose, while its application runs */
     gboolean failed;    /* given up */
     gboolean silent;    /* its server does not report */
     gboolean was_ready; /* ready once since it was started */

@@ -88,8 +88,7 @@ by_policy (Controller *controller, ApplicationRecord *application, MemberRecord 
     gint64 now_us = controller_now_us (controller);
     gboolean starting = phase_from_name (application->phase) == PHASE_STARTING;
     guint recent = recent_failures (member, now_us, instance->restart_window_s);
-    if ((starting || !member->was_ready) && strcmp (failure->step, "guest") == 0 &&
-        strcmp (failure->code, "crashed") != 0) {
+    if ((starting || !member->was_ready) && strcmp (failure->code, "crashed") != 0) {
         give_up (controller, application, member, failure);
         return;
     }
@@ -205,9 +204,13 @@ observe_time (Controller *controller, ApplicationRecord *application, MemberReco
         return;
     const json_t *hurt = json_object_get (member->report, "error");
     const char *text = json_str (hurt, "message", json_str (guest, "text", ""));
-    g_autofree char *message = g_strdup_printf ("not ready within %u s; the guest is %s%s%s", timeout_s,
-                                                state, text[0] != '\0' ? ": " : "", text);
-    const Failure failure = {.step = "guest",
+    gboolean made = member->seen == member->incarnation;
+    g_autofree char *message =
+        made ? g_strdup_printf ("not ready within %u s; the guest is %s%s%s", timeout_s, state,
+                                text[0] != '\0' ? ": " : "", text)
+             : g_strdup_printf ("no VM within %u s; on %s it is %s%s%s", timeout_s, member->server,
+                                json_str (member->report, "vm", "absent"), text[0] != '\0' ? ": " : "", text);
+    const Failure failure = {.step = made ? "guest" : "domain",
                              .code = "timeout",
                              .message = message,
                              .remedy = json_str (hurt, "remedy", NULL),
@@ -249,8 +252,9 @@ void
 observe_member (Controller *controller, ApplicationRecord *application, MemberRecord *member)
 {
     const Member *described = topology_member (application->topology, member->name);
-    if (!member->on || member->failed || member->again || !member->known || described == NULL)
-        return;
+    if (!member->on || member->failed || member->again || member->leaving || !member->known ||
+        described == NULL)
+        return; /* one that leaves and dies has left: decide_leaving sees that there is no VM */
     if (observe_volumes (controller, application, member, described))
         return;
     gboolean current =
@@ -307,6 +311,15 @@ text_for (const MemberRecord *member, State state)
     }
 }
 
+static gboolean
+is_spare (const ApplicationRecord *application, const MemberRecord *member)
+{
+    Phase phase = phase_from_name (application->phase);
+    const Member *described = topology_member (application->topology, member->name);
+    return (phase == PHASE_STARTING || phase == PHASE_RUNNING) && described != NULL &&
+           described->instance->standby;
+}
+
 /* An agent that was restarted has the VM at once and its guest a moment later. */
 static gboolean
 is_reconnecting (Controller *controller, const MemberRecord *member)
@@ -334,6 +347,7 @@ observe_publish (Controller *controller, ApplicationRecord *application, MemberR
         return;
     const MemberFacts facts = {
         .on = member->on,
+        .spare = is_spare (application, member),
         .failed = member->failed,
         .silent = silent,
         .was_ready = member->was_ready,

@@ -68,13 +68,25 @@ void life_switch_on (Controller *controller, ApplicationRecord *application, Mem
 
 /* --- volumes.c --------------------------------------------------------------------------------------------- */
 
-/* {name, size} */
+/* {name, size}: a volume the application of that name will take when its description names it. */
 json_t *operation_volume_create (Controller *controller, Operation *operation, const json_t *request,
                                  GError **error);
 json_t *operation_volume_destroy (Controller *controller, Operation *operation, VolumeRecord *volume,
                                   GError **error);
-/* Make the volume records what the application's topology says; the rest of its volumes become unused. */
-gboolean volumes_follow (Controller *controller, ApplicationRecord *application, GError **error);
+/*
+ * Whether an application of that name may have the volumes of @topology. VDC_ERROR_REFUSED: one was kept from
+ * an earlier application of that name, and using it with its content is not @confirmed.
+ */
+gboolean volumes_may_follow (Controller *controller, const char *application, const Topology *topology,
+                             gboolean confirmed, GError **error);
+/*
+ * Make the volume records what the application's topology says: those there are taken, also those of the name
+ * that belong to no application yet, missing ones are added, and the rest of its volumes become unused.
+ */
+void volumes_follow (Controller *controller, ApplicationRecord *application);
+/* The volume that @local of the application is, or would become by volumes_follow. NULL: it would be a new
+ * one. */
+VolumeRecord *volumes_find (Controller *controller, const char *application, const char *local);
 /* VOLUME for the API. New reference. */
 json_t *volume_json (Controller *controller, const VolumeRecord *volume);
 

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "vdc/controller/agent_watch.h"
+#include "vdc/controller/operation.h"
 
 static gint64
 member_memory (const ApplicationRecord *application, const MemberRecord *member)
 {
     const Member *described =
         application->topology != NULL ? topology_member (application->topology, member->name) : NULL;
-    return described != NULL ? (gint64)described->resources.memory_bytes : 0;
+    return described != NULL ? (gint64)described->resources.memory_bytes + VM_OVERHEAD_BYTES : 0;
 }
 
 gint64
@@ -80,8 +81,7 @@ volume_server (Controller *controller, const ApplicationRecord *application, con
 {
     for (guint i = 0; application != NULL && i < member->volumes->len; i++) {
         const MemberVolume *wanted = member->volumes->pdata[i];
-        const VolumeRecord *volume =
-            controller_application_volume (controller, application->name, wanted->volume);
+        const VolumeRecord *volume = volumes_find (controller, application->name, wanted->volume);
         if (volume != NULL && volume->server != NULL)
             return volume->server;
     }
@@ -101,6 +101,7 @@ describe_member (Controller *controller, const ApplicationRecord *application, c
         .name = member->name,
         .group = member->group,
         .memory_bytes = (gint64)member->resources.memory_bytes,
+        .overhead_bytes = VM_OVERHEAD_BYTES,
         .bound = volume_server (controller, application, member),
         .preferred = record != NULL ? record->server : NULL,
     };
@@ -109,7 +110,7 @@ describe_member (Controller *controller, const ApplicationRecord *application, c
 
 GHashTable *
 placement_choose (Controller *controller, const ApplicationRecord *application, const Topology *topology,
-                  const GPtrArray *names, char **culprit, GError **error)
+                  const GPtrArray *names, json_t **params, GError **error)
 {
     g_autoptr (GArray) servers = list_servers (controller, application, names);
     g_autoptr (GArray) members = g_array_new (FALSE, TRUE, sizeof (SchedulerMember));
@@ -120,10 +121,15 @@ placement_choose (Controller *controller, const ApplicationRecord *application, 
         SchedulerMember entry = describe_member (controller, application, member);
         g_array_append_val (members, entry);
     }
+    SchedulerRefusal refusal = {0};
     SchedulerMember *entries = (SchedulerMember *)(void *)members->data;
     if (!scheduler_place ((const SchedulerServer *)(const void *)servers->data, servers->len, entries,
-                          members->len, culprit, error))
+                          members->len, &refusal, error)) {
+        if (params != NULL)
+            *params = json_pack ("{s:s, s:s, s:s}", "instance", refusal.member, "step", "place", "remedy",
+                                 refusal.remedy);
         return NULL;
+    }
     GHashTable *chosen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
     for (guint i = 0; i < members->len; i++)
         g_hash_table_insert (chosen, g_strdup (entries[i].name), g_strdup (entries[i].on->name));

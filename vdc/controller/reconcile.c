@@ -12,6 +12,8 @@
 #include "vdc/controller/operation.h"
 #include "vdc/controller/specs.h"
 
+/* Less is the clock being kept right. */
+#define CLOCK_STEP_US (2 * (gint64)G_USEC_PER_SEC)
 #define HOUSEKEEPING_US (3600 * (gint64)G_USEC_PER_SEC)
 
 static Phase
@@ -153,11 +155,14 @@ decide_again (Controller *controller, ApplicationRecord *application, MemberReco
 /* Every client confirmed the settings that say so, and nothing is under way on its inputs any more; or time
  * is up. */
 static gboolean
-is_drained (Controller *controller, const ApplicationRecord *application, const MemberRecord *member)
+is_drained (Controller *controller, const ApplicationRecord *application, MemberRecord *member)
 {
     const Member *described = topology_member (application->topology, member->name);
-    if (controller_now_us (controller) >= member->drain_end_us || described == NULL)
+    gint64 left_us = member->drain_end_us - controller_now_us (controller);
+    if (described == NULL || left_us <= 0)
         return TRUE;
+    if (left_us > described->instance->stop_timeout_s * (gint64)G_USEC_PER_SEC) /* the clock was set back */
+        member->drain_end_us -= left_us - described->instance->stop_timeout_s * (gint64)G_USEC_PER_SEC;
     g_autoptr (GPtrArray) clients = topology_clients (application->topology, described);
     for (guint i = 0; i < clients->len; i++) {
         const MemberRecord *client =
@@ -190,6 +195,17 @@ decide_leaving (Controller *controller, ApplicationRecord *application)
     }
 }
 
+/* What was to leave has left; the old description stays and names it. It can be started again. */
+static void
+restore_members (ApplicationRecord *application)
+{
+    for (guint i = 0; i < application->topology->members->len; i++) {
+        const char *name = ((Member *)application->topology->members->pdata[i])->name;
+        if (application_record_member (application, name) == NULL)
+            application_record_add (application, name);
+    }
+}
+
 static void
 decide_next (Controller *controller, ApplicationRecord *application)
 {
@@ -201,6 +217,7 @@ decide_next (Controller *controller, ApplicationRecord *application)
             return;
     if (operation_adopt_next (controller, application, &error))
         return;
+    restore_members (application);
     vdc_log (VDC_LOG_ERROR, "change cannot be taken over, keeping the old description", "application",
              application->name, "error", error->message, NULL);
     record_set_json (&application->next, NULL);
@@ -332,10 +349,36 @@ housekeeping (Controller *controller)
     operation_forget_keys (controller);
 }
 
+/*
+ * Times are stored by the wall clock, so that they mean something to the next vdcd too. When somebody sets
+ * it, what is waited for is moved with it: nobody times out at once, and nobody waits for a day.
+ */
+static void
+follow_clock (Controller *controller)
+{
+    gint64 offset_us = controller_now_us (controller) - clock_monotonic_us (controller->clock);
+    gint64 delta_us = offset_us - controller->clock_us;
+    if (controller->clock_us == 0 || ABS (delta_us) >= CLOCK_STEP_US) {
+        GHashTableIter iter;
+        ApplicationRecord *application;
+        gint64 now_us = controller_now_us (controller);
+        g_hash_table_iter_init (&iter, controller->applications);
+        while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
+            if (controller->clock_us != 0)
+                application_record_shift (application, delta_us);
+            else
+                application_record_clamp (application, now_us);
+        if (controller->clock_us != 0)
+            vdc_log (VDC_LOG_WARNING, "the clock was set, following", NULL);
+    }
+    controller->clock_us = offset_us;
+}
+
 void
 reconcile_all (Controller *controller)
 {
     g_autoptr (GError) error = NULL;
+    follow_clock (controller);
     agent_watch_attach_all (controller);
     decide_all (controller);
     agent_link_decide_volumes (controller);

@@ -172,6 +172,40 @@ member_has_vm (const MemberRecord *member)
     return member->report != NULL && !g_strv_contains (over, json_str (member->report, "vm", "absent"));
 }
 
+void
+application_record_shift (ApplicationRecord *application, gint64 delta_us)
+{
+    for (guint i = 0; i < application->members->len; i++) {
+        MemberRecord *member = application->members->pdata[i];
+        json_t *failures = json_array (), *stamp;
+        gsize k;
+        if (member->timer_us != 0)
+            member->timer_us += delta_us;
+        if (member->drain_end_us != 0)
+            member->drain_end_us += delta_us;
+        json_array_foreach (member->failures, k, stamp) {
+            json_array_append_new (failures, json_integer (json_integer_value (stamp) + delta_us));
+        }
+        json_decref (member->failures);
+        member->failures = failures;
+    }
+}
+
+void
+application_record_clamp (ApplicationRecord *application, gint64 now_us)
+{
+    for (guint i = 0; i < application->members->len; i++) {
+        MemberRecord *member = application->members->pdata[i];
+        gint64 ahead_us = member->timer_us - now_us;
+        for (gsize k = 0; k < json_array_size (member->failures); k++)
+            ahead_us = MAX (ahead_us, json_integer_value (json_array_get (member->failures, k)) - now_us);
+        if (ahead_us <= 0)
+            continue;
+        member->timer_us = MIN (member->timer_us, now_us);
+        json_array_clear (member->failures);
+    }
+}
+
 MemberRecord *
 application_record_add (ApplicationRecord *application, const char *name)
 {
@@ -191,8 +225,21 @@ volume_record_new (const json_t *stored)
     if (stored != NULL) {
         record_load (volume_fields, volume, stored);
         volume->stored = json_deep_copy (stored);
+        volume->published = volume_state (volume);
     }
     return volume;
+}
+
+const char *
+volume_state (const VolumeRecord *volume)
+{
+    if (volume->deleting)
+        return "deleting";
+    if (volume->error != NULL)
+        return "failed";
+    if (volume->unused)
+        return "unused";
+    return volume->made ? "ready" : "new";
 }
 
 void

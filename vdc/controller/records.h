@@ -99,7 +99,9 @@ typedef struct {
     char *created;
     json_t *error; /* of the last try to make it */
 
+    /* Not stored. */
     json_t *stored;
+    const char *published; /* state of the last event; static */
     gboolean calling;
     gint64 retry_us;
     guint attempts;
@@ -122,11 +124,17 @@ MemberRecord *application_record_member (const ApplicationRecord *application, c
 gboolean member_is_gone (const MemberRecord *member);
 /* Its agent reports a VM that is not at its end. */
 gboolean member_has_vm (const MemberRecord *member);
+/* The wall clock was set: move every time that something is waited for by @delta_us. */
+void application_record_shift (ApplicationRecord *application, gint64 delta_us);
+/* The same after a restart, where nobody knows by how much: what began in the future begins now. */
+void application_record_clamp (ApplicationRecord *application, gint64 now_us);
 MemberRecord *application_record_add (ApplicationRecord *application, const char *member);
 
 VolumeRecord *volume_record_new (const json_t *stored);
 void volume_record_free (VolumeRecord *volume);
 json_t *volume_record_json (const VolumeRecord *volume);
+/* "new", "ready", "failed", "unused", "deleting". Static. */
+const char *volume_state (const VolumeRecord *volume);
 
 JobRecord *job_record_new (const json_t *stored);
 void job_record_free (JobRecord *job);

@@ -53,7 +53,8 @@ best_server (const Attempt *attempt, const SchedulerMember *member)
     gint64 best_score[3] = {0};
     for (guint i = 0; i < attempt->n_servers; i++) {
         gint64 mine[3];
-        if (!may_host (attempt, i, member) || attempt->free_bytes[i] < member->memory_bytes)
+        if (!may_host (attempt, i, member) ||
+            attempt->free_bytes[i] < member->memory_bytes + member->overhead_bytes)
             continue;
         score (attempt, i, member, mine);
         gboolean better = best < 0;
@@ -70,7 +71,8 @@ best_server (const Attempt *attempt, const SchedulerMember *member)
     return best;
 }
 
-static void
+/* Sets @error; what helps. */
+static const char *
 explain (const Attempt *attempt, const SchedulerMember *member, GError **error)
 {
     gint most = -1;
@@ -83,24 +85,30 @@ explain (const Attempt *attempt, const SchedulerMember *member, GError **error)
             most = (gint)i;
     }
     gint64 wanted_mb = (member->memory_bytes + MEBIBYTE - 1) / MEBIBYTE;
-    if (most >= 0)
+    if (most >= 0) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY,
                      "cannot place '%s': no server has %" G_GINT64_FORMAT " MB free (most: %" G_GINT64_FORMAT
                      " MB on %s)%s%s",
-                     member->name, wanted_mb, MAX (attempt->free_bytes[most], 0) / MEBIBYTE,
+                     member->name, wanted_mb,
+                     MAX (attempt->free_bytes[most] - member->overhead_bytes, 0) / MEBIBYTE,
                      attempt->servers[most].name, member->bound != NULL ? "; its volumes are on " : "",
                      member->bound != NULL ? member->bound : "");
-    else if (unusable != NULL)
+        return "stop something, or give its instances less memory";
+    }
+    if (unusable != NULL) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY, "cannot place '%s': server %s %s%s",
                      member->name, unusable->name, unusable->unusable,
                      member->bound != NULL ? " and holds its volumes" : "");
-    else if (member->bound != NULL)
+        return "bring the server and its agent back, then try again";
+    }
+    if (member->bound != NULL)
         g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY,
                      "cannot place '%s': its volumes are on %s, which is not a server of this grid",
                      member->name, member->bound);
     else
         g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY, "cannot place '%s': the grid has no server",
                      member->name);
+    return "register a server and start its agent";
 }
 
 /* Members that can go to one server only come first, then the largest; ties keep the order given. */
@@ -118,7 +126,7 @@ compare_members (gconstpointer a, gconstpointer b, gpointer data)
 
 gboolean
 scheduler_place (const SchedulerServer *servers, guint n_servers, SchedulerMember *members, guint n_members,
-                 char **culprit, GError **error)
+                 SchedulerRefusal *refusal, GError **error)
 {
     g_autofree gint64 *free_bytes = g_new0 (gint64, n_servers + 1);
     g_autofree gint *placed = g_new (gint, n_members + 1);
@@ -136,13 +144,13 @@ scheduler_place (const SchedulerServer *servers, guint n_servers, SchedulerMembe
         const SchedulerMember *member = &members[order[i]];
         gint server = best_server (&attempt, member);
         if (server < 0) {
-            explain (&attempt, member, error);
-            if (culprit != NULL)
-                *culprit = g_strdup (member->name);
+            const char *remedy = explain (&attempt, member, error);
+            if (refusal != NULL)
+                *refusal = (SchedulerRefusal){member->name, remedy};
             return FALSE;
         }
         placed[order[i]] = server;
-        free_bytes[server] -= member->memory_bytes;
+        free_bytes[server] -= member->memory_bytes + member->overhead_bytes;
     }
     for (guint i = 0; i < n_members; i++)
         members[i].on = &servers[placed[i]];

@@ -19,18 +19,25 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    const char *group; /* members of one tier share it */
-    gint64 memory_bytes;
+    const char *group;     /* members of one tier share it */
+    gint64 memory_bytes;   /* of the guest */
+    gint64 overhead_bytes; /* what its VM takes on top */
     gboolean spread;
     const char *bound;         /* server that holds its volumes: no other will do. May be NULL */
     const char *preferred;     /* server that holds its root disk. May be NULL */
     const SchedulerServer *on; /* result */
 } SchedulerMember;
 
+typedef struct {
+    const char *member; /* of the members given */
+    const char *remedy; /* static */
+} SchedulerRefusal;
+
 /*
- * Sets `on` of every member. On failure no `on` is set, *@culprit (may be NULL, caller frees) is the member
- * that does not fit and @error is VDC_ERROR_NO_CAPACITY: "cannot place 'web.2': no server has 192 MB free
- * (most: 96 MB on s1)".
+ * Sets `on` of every member. On failure no `on` is set, @error is VDC_ERROR_NO_CAPACITY: "cannot place
+ * 'web.2': no server has 192 MB free (most: 96 MB on s1)" (free for a guest, what its VM takes on top taken
+ * off), and
+ * @refusal (may be NULL) says which member does not fit and what helps.
  */
 gboolean scheduler_place (const SchedulerServer *servers, guint n_servers, SchedulerMember *members,
-                          guint n_members, char **culprit, GError **error);
+                          guint n_members, SchedulerRefusal *refusal, GError **error);

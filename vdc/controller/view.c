@@ -105,7 +105,7 @@ view_select (const ApplicationRecord *application, const char *name, GError **er
         return result;
     g_ptr_array_unref (result);
     g_autofree char *quoted = problem_quote (name);
-    g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "application '%s' has no instance '%s'",
+    g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "application '%s' has no instance %s",
                  application->name, quoted);
     return NULL;
 }

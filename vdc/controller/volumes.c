@@ -17,34 +17,76 @@ add_volume (Controller *controller, const char *name, gint64 size_bytes)
 
 /* --- of an application ------------------------------------------------------------------------------------- */
 
-static gboolean
-ensure_volume (Controller *controller, ApplicationRecord *application, const TopologyVolume *wanted,
-               GError **error)
+/* A volume of its own that bears the entity name of the application's @local. NULL: none. */
+static VolumeRecord *
+waiting_volume (Controller *controller, const char *application, const char *local)
+{
+    g_autofree char *name = g_strdup_printf ("%s.%s", application, local);
+    VolumeRecord *volume = controller_volume (controller, name, NULL);
+    return volume != NULL && (volume->application == NULL || volume->deleting) ? volume : NULL;
+}
+
+VolumeRecord *
+volumes_find (Controller *controller, const char *application, const char *local)
+{
+    VolumeRecord *volume = controller_application_volume (controller, application, local);
+    if (volume == NULL && (volume = waiting_volume (controller, application, local)) != NULL &&
+        volume->deleting)
+        return NULL;
+    return volume;
+}
+
+gboolean
+volumes_may_follow (Controller *controller, const char *application, const Topology *topology,
+                    gboolean confirmed, GError **error)
+{
+    for (guint i = 0; i < topology->volumes->len; i++) {
+        const char *local = ((TopologyVolume *)topology->volumes->pdata[i])->name;
+        const VolumeRecord *volume = waiting_volume (controller, application, local);
+        if (volume == NULL || controller_application_volume (controller, application, local) != NULL)
+            continue;
+        if (volume->deleting) {
+            g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
+                         "volume '%s' is being destroyed; try again when it is gone", volume->name);
+            return FALSE;
+        }
+        if (volume->server != NULL && !confirmed) {
+            g_set_error (
+                error, VDC_ERROR, VDC_ERROR_REFUSED,
+                "must be confirmed: volume '%s' was kept from an earlier application and would be used "
+                "with its content; else destroy it first (vdc volume destroy %s)",
+                volume->name, volume->name);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static void
+take_volume (VolumeRecord *volume, const ApplicationRecord *application, const TopologyVolume *wanted)
 {
     gint64 size_bytes = (gint64)wanted->declared->size_bytes;
-    VolumeRecord *volume = controller_application_volume (controller, application->name, wanted->name);
-    if (volume != NULL) {
-        volume->unused = FALSE;
-        if (size_bytes > volume->size_bytes) {
-            volume->size_bytes = size_bytes;
-            volume->made = FALSE; /* the agent grows it */
-        }
-        return TRUE;
+    record_set_string (&volume->application, application->name);
+    record_set_string (&volume->local, wanted->name);
+    if (volume->server == NULL) /* never made: its first content is still to come */
+        record_set_string (&volume->seed, json_str (application->seeds, wanted->declared->name, NULL));
+    volume->unused = FALSE;
+    if (size_bytes > volume->size_bytes) {
+        volume->size_bytes = size_bytes;
+        volume->made = FALSE; /* the agent grows it */
     }
-    g_autofree char *name = g_strdup_printf ("%s.%s", application->name, wanted->name);
-    if (controller_volume (controller, name, NULL) != NULL) {
-        g_set_error (
-            error, VDC_ERROR, VDC_ERROR_CONFLICT,
-            "volume '%s' was kept from an earlier application; destroy it first (vdc volume destroy %s)",
-            name, name);
-        return FALSE;
+}
+
+static void
+ensure_volume (Controller *controller, ApplicationRecord *application, const TopologyVolume *wanted)
+{
+    VolumeRecord *volume = volumes_find (controller, application->name, wanted->name);
+    if (volume == NULL) {
+        g_autofree char *name = g_strdup_printf ("%s.%s", application->name, wanted->name);
+        volume = add_volume (controller, name, (gint64)wanted->declared->size_bytes);
+        controller_note (controller, "volume.created", "volume", name, application->name, NULL, NULL);
     }
-    volume = add_volume (controller, name, size_bytes);
-    volume->application = g_strdup (application->name);
-    volume->local = g_strdup (wanted->name);
-    volume->seed = g_strdup (json_str (application->seeds, wanted->declared->name, NULL));
-    controller_note (controller, "volume.created", "volume", name, application->name, NULL, NULL);
-    return TRUE;
+    take_volume (volume, application, wanted);
 }
 
 static gboolean
@@ -56,28 +98,33 @@ is_wanted (const Topology *topology, const char *local)
     return FALSE;
 }
 
-gboolean
-volumes_follow (Controller *controller, ApplicationRecord *application, GError **error)
+void
+volumes_follow (Controller *controller, ApplicationRecord *application)
 {
     const Topology *topology = application->topology;
     GHashTableIter iter;
     VolumeRecord *volume;
     for (guint i = 0; i < topology->volumes->len; i++)
-        if (!ensure_volume (controller, application, topology->volumes->pdata[i], error))
-            return FALSE;
+        ensure_volume (controller, application, topology->volumes->pdata[i]);
     g_hash_table_iter_init (&iter, controller->volumes);
-    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume)) {
-        if (g_strcmp0 (volume->application, application->name) != 0 || volume->deleting || volume->unused ||
-            is_wanted (topology, volume->local))
-            continue;
-        volume->unused = TRUE;
-        controller_note (controller, "volume.unused", "volume", volume->name, application->name, "unused",
-                         NULL);
-    }
-    return TRUE;
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
+        if (g_strcmp0 (volume->application, application->name) == 0 && !volume->deleting &&
+            !is_wanted (topology, volume->local))
+            volume->unused = TRUE;
 }
 
 /* --- by themselves ----------------------------------------------------------------------------------------- */
+
+/* "shop.data", "shop.data.2" of a member of a tier. */
+static gboolean
+is_entity_name (const char *name)
+{
+    g_auto (GStrv) parts = g_strsplit (name, ".", 4);
+    guint n = g_strv_length (parts);
+    guint64 number;
+    return (n == 2 || (n == 3 && g_ascii_string_to_unsigned (parts[2], 10, 1, G_MAXINT, &number, NULL))) &&
+           id_is_name (parts[0]) && id_is_name (parts[1]);
+}
 
 json_t *
 operation_volume_create (Controller *controller, Operation *operation, const json_t *request, GError **error)
@@ -85,8 +132,11 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
     const char *name = json_str (request, "name", "");
     g_autoptr (Problems) problems = problems_new ();
     double size_bytes = 0;
-    if (!id_is_name (name)) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID, "a volume's name must be %s", id_name_rule ());
+    if (!is_entity_name (name)) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID,
+                     "a volume is named APPLICATION.VOLUME, such as shop.data: the application whose "
+                     "description names the volume takes it; each part must be %s",
+                     id_name_rule ());
         return NULL;
     }
     if (!amount_parse (json_object_get (request, "size"), AMOUNT_SIZE, "size", problems, &size_bytes)) {
@@ -105,7 +155,7 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
         return json_object ();
     VolumeRecord *volume = add_volume (controller, name, (gint64)size_bytes);
     volume->unused = TRUE;
-    controller_note (controller, "volume.created", "volume", name, NULL, "unused", NULL);
+    controller_note (controller, "volume.created", "volume", name, NULL, NULL, NULL);
     return operation_finish (controller, operation, volume_json (controller, volume), error);
 }
 
@@ -120,21 +170,7 @@ operation_volume_destroy (Controller *controller, Operation *operation, VolumeRe
     if (operation->dry_run)
         return json_object ();
     volume->deleting = TRUE;
-    controller_note (controller, "volume.deleting", "volume", volume->name, volume->application, "deleting",
-                     NULL);
     return operation_finish (controller, operation, json_object (), error);
-}
-
-static const char *
-volume_state (const VolumeRecord *volume)
-{
-    if (volume->deleting)
-        return "deleting";
-    if (volume->error != NULL)
-        return "failed";
-    if (volume->unused)
-        return "unused";
-    return volume->made ? "ready" : "new";
 }
 
 /* The members that have it in a slot. */

@@ -61,7 +61,7 @@ get_class (HttpRequest *request, gpointer user_data)
     }
     g_autofree char *quoted = problem_quote (ref);
     const char *nearest = catalog_nearest (classes, ref);
-    g_set_error (&error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no class '%s'%s%s%s", quoted,
+    g_set_error (&error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no class %s%s%s%s", quoted,
                  nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
                  nearest != NULL ? "'?" : "");
     http_reply_error (request, error);
