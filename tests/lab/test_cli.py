@@ -100,6 +100,11 @@ class Line(labfixture.LabTest):
         self.assertNotEqual(0, done.returncode)
         self.assertIn(b'/no/such/program', done.stderr)
 
+    def test_exec_without_an_open_input(self):
+        done = subprocess.run(['sh', '-c', '"$@" <&-', 'sh', labfixture.VDC, 'exec', f'{APPLICATION}:web', '--', 'wc', '-c'],
+                              env=self.lab.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual((0, b'0', b''), (done.returncode, done.stdout.strip(), done.stderr))
+
     def test_interrupted_exec_kills_its_program(self):
         process = self.begin('exec', f'{APPLICATION}:web', '--', 'sh', '-c', 'echo begun; exec sleep 654')
         self.assertEqual(b'begun\n', process.stdout.readline())

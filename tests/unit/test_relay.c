@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,6 +211,39 @@ test_port_in_use (Fixture *fixture, gconstpointer unused)
     g_assert_error (error, VDC_ERROR, VDC_ERROR_CONFLICT);
 }
 
+/* With few descriptors the relay takes fewer connections; the others wait and get their turn. */
+static void
+test_few_descriptors (Fixture *fixture, gconstpointer unused)
+{
+    enum { MOST = 4, ALL = 7 };
+    int near[ALL], far[ALL];
+    g_autoptr (GError) error = NULL;
+    struct rlimit before, few;
+    struct pollfd target = {.fd = fixture->target_fd, .events = POLLIN};
+    getrlimit (RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = RELAY_OTHER_FILES + 2 * MOST;
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+    relay_free (fixture->relay);
+    fixture->relay = relay_new (fixture->netns);
+    g_assert_true (
+        relay_add (fixture->relay, fixture->local_port, "127.0.0.1", fixture->target_port, &error));
+    for (guint i = 0; i < ALL; i++)
+        near[i] = dial (fixture);
+    for (guint i = 0; i < MOST; i++)
+        far[i] = answer (fixture);
+    turn ();
+    g_assert_cmpint (poll (&target, 1, 0), ==, 0);
+    for (guint i = 0; i < ALL; i++) {
+        close (near[i]);
+        assert_reads (far[i], "");
+        close (far[i]);
+        if (i + MOST < ALL)
+            far[i + MOST] = answer (fixture);
+    }
+    setrlimit (RLIMIT_NOFILE, &before);
+}
+
 static void
 add (const char *name, void (*test) (Fixture *, gconstpointer))
 {
@@ -230,5 +264,6 @@ main (int argc, char **argv)
     add ("/relay/reset-is-passed-on", test_reset_is_passed_on);
     add ("/relay/removed-port-is-closed", test_removed_port_is_closed);
     add ("/relay/port-in-use", test_port_in_use);
+    add ("/relay/few-descriptors-make-clients-wait", test_few_descriptors);
     return g_test_run ();
 }

@@ -4,8 +4,11 @@
 #include "vdc/cli/help.h"
 #include "vdc/model/problems.h"
 
+#include <fcntl.h>
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static gboolean
 is_help (const char *word)
@@ -94,6 +97,15 @@ move_leading_options (int argc, char **argv)
     return words;
 }
 
+/* Started without one of them (<&-), the next file opened would pass for it. */
+static void
+open_standard_files (void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) != fd)
+            exit (EXIT_FAILURE);
+}
+
 static int
 help_about (int argc, char **argv)
 {
@@ -112,6 +124,7 @@ help_about (int argc, char **argv)
 int
 main (int argc, char **argv)
 {
+    open_standard_files ();
     setlocale (LC_ALL, "");
     g_set_prgname ("vdc");
     argc--;

@@ -7,6 +7,7 @@
 #include "vdc/base/error.h"
 #include "vdc/base/log.h"
 #include "vdc/lab/machine.h"
+#include "vdc/lab/relay.h"
 #include "vdc/lab/supervisor.h"
 
 #include <fcntl.h>
@@ -14,9 +15,22 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define READY_FD 3
+
+/* Debian gives 1024; the relay alone takes two for each connection. */
+static void
+raise_file_limit (void)
+{
+    const rlim_t wanted = 2 * RELAY_CONNECTIONS_MAX + RELAY_OTHER_FILES;
+    struct rlimit files;
+    if (getrlimit (RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = MIN (wanted, files.rlim_max);
+    setrlimit (RLIMIT_NOFILE, &files);
+}
 
 static int
 supervise (char **argv)
@@ -30,6 +44,7 @@ supervise (char **argv)
     const LabSettings wanted = {(guint16)atoi (argv[1]), (guint16)atoi (argv[2]), (guint16)atoi (argv[3]),
                                 NULL};
     fcntl (READY_FD, F_SETFD, FD_CLOEXEC);
+    raise_file_limit ();
     return supervisor_run (paths, &wanted, READY_FD);
 }
 

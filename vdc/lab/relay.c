@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +20,8 @@ struct Relay {
     int netns;
     GHashTable *listeners;   /* local port → Listener */
     GHashTable *connections; /* set of Connection */
-    gboolean paused;         /* RELAY_CONNECTIONS_MAX reached: listeners are not watched */
+    guint most;              /* connections */
+    gboolean paused;         /* so many: listeners are not watched */
 };
 
 typedef struct {
@@ -258,7 +260,7 @@ on_accept (int fd, GIOCondition condition, gpointer user_data)
     tune (near_fd);
     tune (far_fd);
     connection_new (relay, near_fd, far_fd);
-    if (g_hash_table_size (relay->connections) < RELAY_CONNECTIONS_MAX)
+    if (g_hash_table_size (relay->connections) < relay->most)
         return G_SOURCE_CONTINUE;
     watch_listeners (relay, FALSE);
     return G_SOURCE_CONTINUE;
@@ -306,10 +308,22 @@ listen_on (guint16 local_port, GError **error)
     return -1;
 }
 
+/* An accept that fails for want of a descriptor would be tried again at once, for ever. */
+static guint
+connections_most (void)
+{
+    struct rlimit files;
+    if (getrlimit (RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return RELAY_CONNECTIONS_MAX;
+    gint64 most = ((gint64)MIN (files.rlim_cur, G_MAXINT) - RELAY_OTHER_FILES) / 2;
+    return (guint)CLAMP (most, 1, RELAY_CONNECTIONS_MAX);
+}
+
 Relay *
 relay_new (int netns)
 {
     Relay *relay = g_new0 (Relay, 1);
+    relay->most = connections_most ();
     relay->netns = netns;
     relay->listeners = g_hash_table_new_full (NULL, NULL, NULL, listener_free);
     relay->connections = g_hash_table_new_full (NULL, NULL, (GDestroyNotify)g_source_unref, NULL);

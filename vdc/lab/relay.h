@@ -13,7 +13,10 @@
 
 typedef struct Relay Relay;
 
-#define RELAY_CONNECTIONS_MAX 1024 /* of one relay; more wait in the listener's queue */
+/* Of one relay, fewer when the process may not open so many files; more wait in the listener's queue. */
+#define RELAY_CONNECTIONS_MAX 1024
+/* What the process opens beside two for each connection. */
+#define RELAY_OTHER_FILES 128
 
 /* Targets are connected to from inside @netns (borrowed; stays open as long as the relay). */
 Relay *relay_new (int netns);
