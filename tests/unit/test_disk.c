@@ -1,5 +1,5 @@
 #include "tests/unit/agent_fixture.h"
-#include "vdc/agent/disk.h"
+#include "vdc/agent/volume.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
 

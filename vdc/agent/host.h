@@ -5,8 +5,8 @@
 #pragma once
 
 #include "vdc/agent/cgroup.h"
-#include "vdc/agent/disk.h"
 #include "vdc/agent/hypervisor.h"
+#include "vdc/agent/volume.h"
 #include "vdc/agent/wire_apply.h"
 
 typedef struct {

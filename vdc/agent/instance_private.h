@@ -1,6 +1,7 @@
 /*
- * The parts of an instance among themselves: instance.c (moves), instance_record.c (disk and report),
- * instance_guest.c (channel), instance_job.c (workers). Main loop only, unless said otherwise.
+ * The parts of an instance among themselves: instance.c (moves), instance_outcome.c (what became of them),
+ * instance_record.c (disk and report), instance_guest.c (channel), instance_job.c (workers). Main loop only,
+ * unless said otherwise.
  */
 #pragma once
 
@@ -90,5 +91,12 @@ void instance_job_push (InstanceJob *job);
 
 /* --- instance.c */
 
-void instance_job_finished (InstanceJob *job);
+/* Begin what is to be done next, if anything. */
+void instance_step (Instance *instance);
+/* instance_step again after @seconds, with what failed or waits given another chance. */
+void instance_try_later (Instance *instance, guint seconds);
 Instance *instance_make (const Host *host, Spec *spec, const InstanceListener *listener);
+
+/* --- instance_outcome.c */
+
+void instance_job_finished (InstanceJob *job);
