@@ -49,7 +49,8 @@ class Run:
         self.times = {}
 
     def wanted(self, name):
-        return self.patterns is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
+        return (self.patterns is None or name.startswith('promise/')
+                or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns))
 
     def may_hold_wanted(self, program):
         """Whether a program could hold a wanted test: its cases are only known after it ran."""
@@ -395,8 +396,9 @@ def print_promises(run, promises, full):
         records = [long_text(pattern.split('/', 1)[1]) for pattern in patterns if pattern.startswith('long/')]
         say(f'{name:12} {state:8} {part:6} {promise}' + ''.join(f' [{text}]' for text in records))
         if part == 'long':
-            # Its test is not part of any run but its own.
-            run.add(f'promise/{name}', 'skipped', f'{state}, by the record')
+            # Its test is not part of any run but its own; who asks for the promise is told how it stands.
+            asked = run.patterns is not None
+            run.add(f'promise/{name}', 'failed' if asked and state != 'held' else 'skipped', f'{state}, by the record')
         elif full and state in ('NOT RUN', 'SKIPPED'):
             run.add(f'promise/{name}', 'failed', f'its tests did not run: {" ".join(patterns)}')
 
@@ -421,6 +423,7 @@ def keep_times(run, full):
             last_full = json.load(text).get('last_full_s')
     except (OSError, ValueError):
         last_full = None
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'w', encoding='utf-8') as out:
         json.dump({'full': full, 'seconds': run.times, 'total_s': total, 'last_full_s': total if full else last_full}, out)
 
