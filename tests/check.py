@@ -14,6 +14,7 @@ import fnmatch
 import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,9 @@ LONG_OVERTIME_S = 7200
 
 
 def git(*argv):
+    """Its output; None when it fails, or is not there, as on the machine of bare/run."""
+    if shutil.which('git') is None:
+        return None
     done = subprocess.run(['git', '-c', 'safe.directory=*', '-C', TOP, *argv], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
