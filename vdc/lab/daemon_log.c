@@ -45,6 +45,8 @@ daemon_log_write (DaemonLog *log, const char *data, gsize length)
     if (log->fd >= 0 && log->size_bytes + length > DAEMON_LOG_LIMIT_BYTES)
         turn_over (log);
     if (log->fd < 0)
+        open_file (log); /* the disk was full, and need not be any more */
+    if (log->fd < 0)
         return;
     ssize_t n = write (log->fd, data, length);
     if (n > 0)
