@@ -72,6 +72,10 @@ test_version_2 (void)
     expect (group, "cpu.max", "50000 100000");
     expect (group, "memory.max", "469762048");
     expect (group, "cgroup.procs", "4711");
+    touch (group, "memory.max");
+    limits.memory_bytes = 0; /* of a running VM: left alone */
+    g_assert_true (cgroup_ensure (cgroups, "vdc-a-web.1", &limits, 4711, NULL));
+    expect (group, "memory.max", "");
     g_autofree char *stat = g_build_filename (group, "cpu.stat", NULL);
     g_autofree char *current = g_build_filename (group, "memory.current", NULL);
     g_file_set_contents (stat, "usage_usec 1234\nuser_usec 1\n", -1, NULL);

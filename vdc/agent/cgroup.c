@@ -191,8 +191,9 @@ ensure_version_1 (Cgroups *cgroups, const char *name, const CgroupLimits *limits
         enter (account, pid, NULL); /* only counts; the report then has no cpu time */
     return write_number (cpu, "cpu.shares", cgroup_shares (limits->cpu), error) &&
            (!has (cpu, "cpu.cfs_quota_us") || write_text (cpu, "cpu.cfs_quota_us", quota, error)) &&
-           write_number (memory, "memory.limit_in_bytes", limits->memory_bytes + CGROUP_OVERHEAD_BYTES,
-                         error) &&
+           (limits->memory_bytes == 0 ||
+            write_number (memory, "memory.limit_in_bytes", limits->memory_bytes + CGROUP_OVERHEAD_BYTES,
+                          error)) &&
            enter (cpu, pid, error) && enter (memory, pid, error);
 }
 
@@ -208,7 +209,8 @@ ensure_version_2 (Cgroups *cgroups, const char *name, const CgroupLimits *limits
         return vdc_error_set_errno (error, errno, "cannot make the control group %s", name);
     return write_number (folder, "cpu.weight", cgroup_weight (limits->cpu), error) &&
            write_text (folder, "cpu.max", quota, error) &&
-           write_number (folder, "memory.max", limits->memory_bytes + CGROUP_OVERHEAD_BYTES, error) &&
+           (limits->memory_bytes == 0 ||
+            write_number (folder, "memory.max", limits->memory_bytes + CGROUP_OVERHEAD_BYTES, error)) &&
            enter (folder, pid, error);
 }
 

@@ -17,7 +17,7 @@ typedef struct Cgroups Cgroups;
 typedef struct {
     double cpu; /* cores */
     gboolean cpu_cap;
-    guint64 memory_bytes; /* of the guest; what QEMU itself needs is added */
+    guint64 memory_bytes; /* of the guest; what QEMU itself needs is added. 0: as it is */
 } CgroupLimits;
 
 /* What QEMU may need beside the guest's memory: its own, translated code, disk buffers. */

@@ -20,6 +20,7 @@ start (Instance *instance)
     instance->have = instance->spec->incarnation;
     instance->dirty = TRUE;
     instance->mtu_known = FALSE;
+    instance->limits_stale = FALSE;
     instance_set_exit (instance, NULL);
     instance_set_error (instance, NULL, NULL);
     g_clear_pointer (&instance->tail, g_free);
@@ -105,6 +106,10 @@ instance_step (Instance *instance)
 
     switch (instance_decide (&view)) {
     case DO_NOTHING:
+        if (instance->limits_stale && instance->vm == VM_RUNNING && instance->known && !instance->busy) {
+            instance->limits_stale = FALSE;
+            instance_job_push (instance_job_new (instance, JOB_LIMITS));
+        }
         break;
     case DO_START:
         start (instance);
@@ -163,7 +168,6 @@ instance_put (Instance *instance, Spec *spec, GError **error)
         return refuse (error, "a newer generation has spoken already");
     if (strcmp (spec->application_id, instance->spec->application_id) != 0)
         return refuse (error, "a member of that name belongs to another application id; delete it first");
-    gboolean limits = spec->cpu != instance->spec->cpu || spec->cpu_cap != instance->spec->cpu_cap;
     Spec *before = instance->spec;
     instance->spec = spec_ref (spec);
     if (!instance_save (instance, error)) {
@@ -171,15 +175,12 @@ instance_put (Instance *instance, Spec *spec, GError **error)
         instance->spec = before;
         return FALSE;
     }
+    if (spec->cpu != before->cpu || spec->cpu_cap != before->cpu_cap)
+        instance->limits_stale = TRUE;
     spec_unref (before);
     instance->wires_failed = FALSE;
     instance_send_settings (instance);
     instance_step (instance);
-    if (limits && !instance->busy && instance->vm == VM_RUNNING) {
-        InstanceJob *job = instance_job_new (instance, JOB_LIMITS);
-        job->pid = hypervisor_find_pid (instance->uuid);
-        instance_job_push (job);
-    }
     instance_tell (instance);
     return TRUE;
 }

@@ -34,7 +34,7 @@ run_kind (InstanceJob *job)
         prepare_wires (job->host, spec, &job->result);
         break;
     case JOB_LIMITS:
-        prepare_limits (job->host, spec, job->pid);
+        prepare_limits (job->host, spec, hypervisor_find_pid (job->uuid));
         break;
     case JOB_DELETE:
         if (job->remove_root)

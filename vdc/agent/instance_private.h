@@ -19,7 +19,8 @@ struct Instance {
     VmState vm;
     gint64 have;
     gboolean known, busy, dirty, waiting, wires_failed;
-    gboolean gone; /* deleted, its record with it; only its listener does not know yet */
+    gboolean limits_stale; /* of the running VM: a worker was busy with something else */
+    gboolean gone;         /* deleted, its record with it; only its listener does not know yet */
     Deleting deleting;
     gint64 moved_us;
     char *since;

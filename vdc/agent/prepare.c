@@ -229,17 +229,17 @@ undo_domain (Start *start)
 }
 
 static gboolean
-limit (const Host *host, const Spec *spec, pid_t pid, GError **error)
+limit (const Host *host, const Spec *spec, guint64 memory_bytes, pid_t pid, GError **error)
 {
     g_autofree char *group = host_cgroup_name (spec->application_id, spec->member);
-    CgroupLimits limits = {spec->cpu, spec->cpu_cap, spec->memory_bytes};
+    CgroupLimits limits = {spec->cpu, spec->cpu_cap, memory_bytes};
     return pid == 0 || cgroup_ensure (host->cgroups, group, &limits, pid, error);
 }
 
 static gboolean
 do_limits (Start *start, GError **error)
 {
-    return limit (start->host, start->spec, start->pid, error);
+    return limit (start->host, start->spec, start->spec->memory_bytes, start->pid, error);
 }
 
 static gboolean
@@ -336,7 +336,8 @@ void
 prepare_limits (const Host *host, const Spec *spec, pid_t pid)
 {
     g_autoptr (GError) error = NULL;
-    if (!limit (host, spec, pid, &error))
+    /* A running VM keeps its memory, whatever the spec for its successor says. */
+    if (!limit (host, spec, 0, pid, &error))
         vdc_log (VDC_LOG_WARNING, "cannot set limits of a running VM, ignoring", "member", spec->key, "error",
                  error->message, NULL);
 }

@@ -23,7 +23,8 @@ void prepare_result_clear (PrepareResult *result);
 gboolean prepare_start (const Host *host, const Spec *spec, PrepareResult *result);
 /* Lay the wires of a running member as @spec has them now. */
 gboolean prepare_wires (const Host *host, const Spec *spec, PrepareResult *result);
-/* Put limits on a VM that was found running. Problems are logged only. */
+/* Put @spec's processor limits on a running VM; its memory stays what it was started with. Problems are
+ * logged only. */
 void prepare_limits (const Host *host, const Spec *spec, pid_t pid);
 /* End the VM if there is one, then remove group, wires, sockets; close its volumes. Missing things are no
  * error. */
