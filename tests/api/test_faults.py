@@ -187,7 +187,7 @@ class Faults(unittest.TestCase):
                 self.client.post('applications', {'name': name, 'from': 'shop'})
             self.assertEqual(422, caught.exception.status, name)
             with self.assertRaises(vdc.ApiError) as caught:
-                self.client.post('volumes', {'name': name, 'size': '8M'})
+                self.client.post('volumes', {'name': 'a.' + name, 'size': '8M'})
             self.assertEqual(422, caught.exception.status, name)
 
     def test_malformed_requests(self):

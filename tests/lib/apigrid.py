@@ -140,6 +140,10 @@ class Grid:
             self.path('templates'), '--images', self.path('images.json'), '--outside',
             '192.0.2.0/24,gateway=192.0.2.1,addresses=192.0.2.20-192.0.2.29,publish=127.0.0.1:20080-20099'], env)
 
+    def has_failpoints(self):
+        with open(BUILD + '/vdc/controller/vdcd', 'rb') as program:
+            return b'VDC_FAILPOINT' in program.read()
+
     def kill_vdcd(self):
         self.vdcd.kill()
         self.vdcd.wait()

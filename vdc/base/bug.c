@@ -3,6 +3,7 @@
 #ifdef VDC_TEST_BUILD
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 gboolean
@@ -18,7 +19,13 @@ vdc_bug (const char *name)
 void
 vdc_failpoint (const char *name)
 {
-    if (g_strcmp0 (g_getenv ("VDC_FAILPOINT"), name) == 0)
+    static gint passed;
+    const char *chosen = g_getenv ("VDC_FAILPOINT");
+    gsize length = strlen (name);
+    if (chosen == NULL || strncmp (chosen, name, length) != 0 || (chosen[length] != '\0' && chosen[length] != ':'))
+        return;
+    gint64 wanted = chosen[length] == ':' ? g_ascii_strtoll (chosen + length + 1, NULL, 10) : 1;
+    if (g_atomic_int_add (&passed, 1) + 1 >= wanted)
         kill (getpid (), SIGKILL);
 }
 

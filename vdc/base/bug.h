@@ -9,7 +9,7 @@
 #ifdef VDC_TEST_BUILD
 /* TRUE when VDC_BUG names @name (comma-separated list). */
 gboolean vdc_bug (const char *name);
-/* Kills the process, as by kill -9, when VDC_FAILPOINT is @name. */
+/* Kills the process, as by kill -9, when VDC_FAILPOINT is @name, or at the Nth time when it is "@name:N". */
 void vdc_failpoint (const char *name);
 #else
 #define vdc_bug(name) FALSE

@@ -1,5 +1,7 @@
 /* How memory becomes durable: what differs from the last commit and the events noted since, in one
  * transaction. */
+#include <string.h>
+
 #include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 #include "vdc/controller/controller.h"
@@ -19,17 +21,45 @@ controller_write (Controller *controller, StoreTable table, const char *key, jso
     json_array_append_new (controller->written, json_pack ("[i, s, o?]", (int)table, key, value));
 }
 
-/* Put @now when it differs from *@stored. */
+/* A record that differs from what is stored. */
+typedef struct {
+    json_t **stored; /* of the record */
+    json_t *now;
+} Change;
+
+typedef struct {
+    Store *store;
+    StoreTxn *txn; /* NULL: nothing differs yet */
+    GArray *changes;
+} Changes;
+
+/* Takes @now. */
 static void
-put_changed (StoreTxn **txn, Store *store, StoreTable table, const char *key, json_t *now, json_t *stored)
+put_changed (Changes *changes, StoreTable table, const char *key, json_t *now, json_t **stored)
 {
-    if (stored != NULL && json_equal (now, stored)) {
+    const Change change = {stored, now};
+    if (*stored != NULL && json_equal (now, *stored)) {
         json_decref (now);
         return;
     }
-    if (*txn == NULL)
-        *txn = store_begin (store);
-    store_put (*txn, table, key, now);
+    if (changes->txn == NULL)
+        changes->txn = store_begin (changes->store);
+    g_array_append_val (changes->changes, change);
+    store_put (changes->txn, table, key, json_incref (now));
+}
+
+/* What was written is what is stored; on failure it still differs. */
+static void
+changes_end (Changes *changes, gboolean written)
+{
+    for (guint i = 0; i < changes->changes->len; i++) {
+        Change *change = &g_array_index (changes->changes, Change, i);
+        if (written)
+            record_set_json (change->stored, change->now);
+        else
+            json_decref (change->now);
+    }
+    g_array_unref (changes->changes);
 }
 
 /* Every change of a volume's state is told from here, once, whatever changed it. */
@@ -50,7 +80,7 @@ note_volumes (Controller *controller)
 }
 
 static void
-put_all (Controller *controller, StoreTxn **txn)
+put_all (Controller *controller, Changes *changes)
 {
     GHashTableIter iter;
     const char *key;
@@ -59,32 +89,17 @@ put_all (Controller *controller, StoreTxn **txn)
     JobRecord *job;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&application))
-        put_changed (txn, controller->store, STORE_APPLICATIONS, key, application_record_json (application),
-                     application->stored);
+        put_changed (changes, STORE_APPLICATIONS, key, application_record_json (application),
+                     &application->stored);
     g_hash_table_iter_init (&iter, controller->volumes);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&volume))
-        put_changed (txn, controller->store, STORE_VOLUMES, key, volume_record_json (volume), volume->stored);
+        put_changed (changes, STORE_VOLUMES, key, volume_record_json (volume), &volume->stored);
     g_hash_table_iter_init (&iter, controller->jobs);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&job))
-        put_changed (txn, controller->store, STORE_JOBS, key, job_record_json (job), job->stored);
-}
-
-static void
-remember_all (Controller *controller)
-{
-    GHashTableIter iter;
-    ApplicationRecord *application;
-    VolumeRecord *volume;
-    JobRecord *job;
-    g_hash_table_iter_init (&iter, controller->applications);
-    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
-        record_set_json (&application->stored, application_record_json (application));
-    g_hash_table_iter_init (&iter, controller->volumes);
-    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
-        record_set_json (&volume->stored, volume_record_json (volume));
-    g_hash_table_iter_init (&iter, controller->jobs);
-    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
-        record_set_json (&job->stored, job_record_json (job));
+        if (job->stored == NULL || strcmp (job->state, "running") == 0 ||
+            strcmp (json_str (job->stored, "state", ""), job->state) !=
+                0) /* one that has ended stays as it is */
+            put_changed (changes, STORE_JOBS, key, job_record_json (job), &job->stored);
 }
 
 static void
@@ -116,20 +131,24 @@ put_noted (Controller *controller, StoreTxn *txn)
 gboolean
 controller_commit (Controller *controller, GError **error)
 {
-    StoreTxn *txn = NULL;
+    Changes changes = {controller->store, NULL, g_array_new (FALSE, FALSE, sizeof (Change))};
     note_volumes (controller);
-    put_all (controller, &txn);
-    if (txn == NULL && json_array_size (controller->noted) == 0 && json_array_size (controller->written) == 0)
+    put_all (controller, &changes);
+    if (changes.txn == NULL && json_array_size (controller->noted) == 0 &&
+        json_array_size (controller->written) == 0) {
+        changes_end (&changes, FALSE);
         return TRUE;
-    if (txn == NULL)
-        txn = store_begin (controller->store);
-    put_noted (controller, txn);
+    }
+    if (changes.txn == NULL)
+        changes.txn = store_begin (controller->store);
+    put_noted (controller, changes.txn);
     vdc_failpoint ("controller.before_commit");
-    if (!store_commit (txn, NULL, error))
+    gboolean written = store_commit (changes.txn, NULL, error);
+    changes_end (&changes, written);
+    if (!written)
         return FALSE;
     vdc_failpoint ("controller.after_commit");
     json_array_clear (controller->noted);
     json_array_clear (controller->written);
-    remember_all (controller);
     return TRUE;
 }

@@ -131,6 +131,7 @@ application_record_free (ApplicationRecord *application)
     addresses_free (application->address_book);
     topology_free (application->topology);
     g_clear_pointer (&application->stored, json_decref);
+    g_free (application->spec_inputs);
     record_clear (application_fields, application);
     g_free (application);
 }

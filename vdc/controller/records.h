@@ -82,6 +82,7 @@ typedef struct {
 
     /* Not stored. */
     json_t *stored;     /* as last committed */
+    char *spec_inputs;  /* what the specs were last made from; see specs.c */
     Topology *topology; /* of `applied` */
     Addresses *address_book;
     Wiring *wiring;

@@ -52,9 +52,10 @@ may_go (const ApplicationRecord *application, const Member *member)
     }
     for (guint i = 0; i < topology->members->len; i++) {
         const Member *other = topology->members->pdata[i];
+        if (other->instance->order >= member->instance->order || other->stage >= member->stage)
+            continue;
         const MemberRecord *record = application_record_member (application, other->name);
-        if (other->instance->order < member->instance->order && other->stage < member->stage &&
-            record != NULL && record->on && !record->failed && !is_ready (record))
+        if (record != NULL && record->on && !record->failed && !is_ready (record))
             return FALSE;
     }
     return TRUE;
@@ -176,6 +177,35 @@ update_member (Controller *controller, ApplicationRecord *application, MemberRec
     member->attempts = 0;
 }
 
+/*
+ * Everything a spec depends on that may change from one round to the next. Making the specs of all members
+ * costs far more than this text, and most rounds change nothing.
+ */
+static char *
+inputs_of (Controller *controller, const ApplicationRecord *application, const Shared *shared)
+{
+    GString *text = g_string_new (NULL);
+    g_string_append_printf (text, "%" G_GINT64_FORMAT, application->revision);
+    for (guint i = 0; i < application->members->len; i++) {
+        const MemberRecord *member = application->members->pdata[i];
+        const Server *server =
+            member->server != NULL ? g_hash_table_lookup (controller->servers, member->server) : NULL;
+        g_string_append_printf (text, " %s:%d%d%d%d%d:%" G_GINT64_FORMAT ":%" G_GINT64_FORMAT ":%s:%u",
+                                member->name, member->server != NULL, member->sent || member->report != NULL,
+                                specs_power (application, member), member->go, member->draining,
+                                member->incarnation, member->root_epoch,
+                                (const char *)g_hash_table_lookup (shared->states, member->name),
+                                server_start_timeout_s (server));
+    }
+    for (guint i = 0; i < application->topology->volumes->len; i++) {
+        const char *name = ((TopologyVolume *)application->topology->volumes->pdata[i])->name;
+        const VolumeIdentity *volume = g_hash_table_lookup (shared->volumes, name);
+        if (volume != NULL)
+            g_string_append_printf (text, " %s:%" G_GUINT64_FORMAT, volume->id, volume->size_bytes);
+    }
+    return g_string_free (text, FALSE);
+}
+
 void
 specs_update (Controller *controller, ApplicationRecord *application)
 {
@@ -185,10 +215,18 @@ specs_update (Controller *controller, ApplicationRecord *application)
     const Shared shared = {states, volumes};
     for (guint i = 0; i < application->members->len; i++) {
         MemberRecord *member = application->members->pdata[i];
+        if (member->server != NULL && specs_power (application, member) &&
+            topology_member (application->topology, member->name) != NULL)
+            member->sent = TRUE;
+    }
+    char *inputs = inputs_of (controller, application, &shared);
+    gboolean same = g_strcmp0 (inputs, application->spec_inputs) == 0;
+    g_free (application->spec_inputs);
+    application->spec_inputs = inputs;
+    for (guint i = 0; !same && i < application->members->len; i++) {
+        MemberRecord *member = application->members->pdata[i];
         if (topology_member (application->topology, member->name) == NULL || member->server == NULL)
             continue;
-        if (specs_power (application, member))
-            member->sent = TRUE;
         if (member->sent || member->report != NULL)
             update_member (controller, application, member, &shared);
     }
