@@ -167,11 +167,11 @@ def run_tap(run, program, argv, limit_s, env=None):
     parse_tap(run, program, output, status)
 
 
-def run_script(run, program, path):
+def run_script(run, program, argv, limit_s=SCRIPT_LIMIT_S, env=None):
     """A script is one test: exit 0 passed, 77 skipped (its last line says what it lacks)."""
     if not run.may_hold_wanted(program):
         return
-    output, status = execute([path], SCRIPT_LIMIT_S)
+    output, status = execute(argv, limit_s, env)
     state = {0: 'passed', 77: 'skipped'}.get(status, 'failed')
     run.add(program, state, (output.strip().splitlines() or [''])[-1] if state == 'skipped' else output)
 
@@ -189,8 +189,8 @@ def jobs_of(part):
         for test in meson_tests(part):
             env = environment()
             env.update(test['env'])
-            program = f'{part}/{test["name"]}'
-            yield program, lambda run, p=program, t=test, e=env: run_tap(run, p, t['cmd'], t['timeout'] * 4, e)
+            program, runner = f'{part}/{test["name"]}', run_tap if test['protocol'] == 'tap' else run_script
+            yield program, lambda run, f=runner, p=program, t=test, e=env: f(run, p, t['cmd'], t['timeout'] * 4, e)
     modules = sorted(glob.glob(f'{TESTS}/{part}/test_*.py'))
     if part == 'lab' and modules:
         argv = [sys.executable, TESTS + '/lib/taprunner.py'] + modules
@@ -200,11 +200,11 @@ def jobs_of(part):
             program = f'{part}/{os.path.basename(module)[:-3]}'
             yield program, lambda run, p=program, m=module: run_tap(run, p, [sys.executable, TESTS + '/lib/taprunner.py', m], 600)
     for path in sorted(glob.glob(f'{TESTS}/{part}/*.test')):
-        yield f'{part}/{os.path.basename(path)}', lambda run, p=path: run_script(run, f'{part}/{os.path.basename(p)}', p)
+        yield f'{part}/{os.path.basename(path)}', lambda run, p=path: run_script(run, f'{part}/{os.path.basename(p)}', [p])
     if part == 'lab':
         for path in sorted(glob.glob(TOP + '/appliances/*/test')):
             program = f'lab/appliance-{os.path.basename(os.path.dirname(path))}'
-            yield program, lambda run, p=path, n=program: run_script(run, n, p)
+            yield program, lambda run, p=path, n=program: run_script(run, n, [p])
 
 
 def run_lab(run, argv):
