@@ -100,6 +100,24 @@ test_numbers (void)
     refused (document, "volumes.serial");
 }
 
+/* One volume, or one serial, twice: QEMU would refuse late, the guest mount the wrong one. */
+static void
+test_volume_twice (void)
+{
+    static const char *const keys[] = {"slot", "id", "serial"};
+
+    for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+        json_t *document = fixture_spec ();
+        json_t *volumes = json_pack ("[{s:s, s:s, s:s, s:i}, {s:s, s:s, s:s, s:i}]", "slot", "data", "id",
+                                     "0123456789abcdef", "serial", "vol-data", "size_bytes", 512, "slot",
+                                     "log", "id", "0123456789abcdee", "serial", "vol-log", "size_bytes", 512);
+        json_put (json_array_get (volumes, 1), keys[i],
+                  json_incref (json_object_get (json_array_get (volumes, 0), keys[i])));
+        set (document, NULL, "volumes", volumes);
+        refused (document, "different for each volume");
+    }
+}
+
 static void
 test_nics (void)
 {
@@ -183,6 +201,7 @@ main (int argc, char **argv)
     g_test_add_func ("/spec/good", test_good);
     g_test_add_func ("/spec/hostile-text-is-refused", test_hostile);
     g_test_add_func ("/spec/numbers", test_numbers);
+    g_test_add_func ("/spec/volume-twice", test_volume_twice);
     g_test_add_func ("/spec/nics", test_nics);
     g_test_add_func ("/guest-state/messages", test_guest_state);
     g_test_add_func ("/guest-state/counters-are-bounded", test_counters_are_bounded);

@@ -84,6 +84,24 @@ test_one_writer (Fixture *f, gconstpointer pretend)
     g_assert_nonnull (other);
 }
 
+/* What kill -9 leaves in the middle of a seed goes with the volume. */
+static void
+test_rests (Fixture *f, gconstpointer pretend)
+{
+    static const char *const rests[] = {"json.new", "seed.tar", "seed.tar.new", "seed/file"};
+    g_autofree char *seed = g_build_filename (f->folder, "volumes", ID ".seed", NULL);
+
+    create (f, 1 << 20, NULL);
+    g_mkdir_with_parents (seed, 0700);
+    for (guint i = 0; i < G_N_ELEMENTS (rests); i++) {
+        g_autofree char *path = g_strdup_printf ("%s/volumes/%s.%s", f->folder, ID, rests[i]);
+        g_assert_true (g_file_set_contents (path, "x", -1, NULL));
+    }
+    g_assert_true (volume_delete (f->disks, ID, NULL));
+    g_autoptr (json_t) list = volume_list (f->disks);
+    g_assert_cmpuint (json_array_size (list), ==, 0);
+}
+
 /* A record that cannot be read is no missing one: the content stays. */
 static void
 test_damaged_record (Fixture *f, gconstpointer pretend)
@@ -262,6 +280,7 @@ main (int argc, char **argv)
 #define ADD(path, pretend, function) g_test_add (path, Fixture, pretend, set_up, function, tear_down)
     ADD ("/disk/create-grow-refuse-shrink", "", test_life);
     ADD ("/disk/one-writer", "", test_one_writer);
+    ADD ("/disk/rests-of-a-crash-go-with-the-volume", "", test_rests);
     ADD ("/disk/damaged-record-erases-nothing", "pretend", test_damaged_record);
     ADD ("/disk/writer-outlives-the-agent", "", test_writer_survives);
     ADD ("/disk/readers", "", test_readers);

@@ -136,8 +136,9 @@ console_rotate (Console *console)
     read_end (console->log_path, CONSOLE_FILE_BYTES, end);
     length = end->len;
     content = (char *)g_byte_array_free (end, FALSE);
+    /* Not synced: a guest that floods its console would make the main loop wait for the disk every second. */
     if (truncate (console->log_path, 0) == 0)
-        file_replace (old, content, length, 0600, NULL);
+        g_file_set_contents_full (old, content, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
 }
 
 void

@@ -220,6 +220,11 @@ parse_volumes (Spec *spec, const json_t *volumes, GError **error)
         spec->n_volumes++;
         if (!parse_volume (&spec->volumes[i], json_array_get (volumes, i), error))
             return FALSE;
+        for (gsize j = 0; j < i; j++)
+            if (strcmp (spec->volumes[i].slot, spec->volumes[j].slot) == 0 ||
+                strcmp (spec->volumes[i].id, spec->volumes[j].id) == 0 ||
+                strcmp (spec->volumes[i].serial, spec->volumes[j].serial) == 0)
+                return invalid (error, "volumes.slot, id and serial", "different for each volume");
     }
     return TRUE;
 }

@@ -263,6 +263,21 @@ volume_close (Disks *disks, const char *id, const char *user, GError **error)
     return save_record (disks, id, record, error);
 }
 
+/* What a seed or a record that was cut off by a crash has left. */
+static gboolean
+remove_rests (Disks *disks, const char *id, GError **error)
+{
+    static const char *const endings[] = {".json.new", ".seed.tar", ".seed.tar.new"};
+    g_autofree char *seed = volume_path (disks, id, ".seed");
+
+    for (guint i = 0; i < G_N_ELEMENTS (endings); i++) {
+        g_autofree char *path = volume_path (disks, id, endings[i]);
+        if (!file_remove (path, error))
+            return FALSE;
+    }
+    return file_remove_tree (seed, error);
+}
+
 gboolean
 volume_delete (Disks *disks, const char *id, GError **error)
 {
@@ -270,7 +285,6 @@ volume_delete (Disks *disks, const char *id, GError **error)
     g_autoptr (json_t) record = NULL;
     g_autofree char *path = volume_path (disks, id, ".json");
     g_autofree char *raw = volume_path (disks, id, ".raw");
-    g_autofree char *seed = volume_path (disks, id, ".seed");
 
     if (!find_record (disks, id, &record, error))
         return FALSE;
@@ -280,7 +294,7 @@ volume_delete (Disks *disks, const char *id, GError **error)
         return FALSE;
     }
     /* The record first: what a crash leaves is then an orphan, not a volume without content. */
-    return file_remove (path, error) && file_remove (raw, error) && file_remove_tree (seed, error);
+    return file_remove (path, error) && file_remove (raw, error) && remove_rests (disks, id, error);
 }
 
 static json_t *
