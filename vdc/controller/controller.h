@@ -80,7 +80,21 @@ gboolean controller_compile (Controller *controller, ApplicationRecord *applicat
 
 /* --- changes ----------------------------------------------------------------------------------------------- */
 
-/* Note an event for the next commit. @data is taken, may be NULL. */
+/*
+ * Note an event for the next commit. @data is taken, may be NULL. All kinds there are:
+ *
+ *   application.created|changed|cleaned|destroying|destroyed   what it is; "changed" with data.revision
+ *   application.state    a move of the diagram in lifecycle.h, data.error
+ *   instance.state       the same of a member, or a new text in the same state: data.text, server, error
+ *   instance.removed
+ *   volume.created|destroyed
+ *   volume.state         new, ready, failed, unused, deleting; noted by controller_commit itself
+ *   job.state            running, done, failed, cancelled
+ *   job.step             data is the step
+ *   server.registered
+ *   server.state         new, up, suspect, down
+ *   network.created
+ */
 void controller_note (Controller *controller, const char *kind, const char *object, const char *id,
                       const char *application, const char *state, json_t *data);
 /* Write a row with the next commit; NULL deletes it. Takes @value. */

@@ -210,8 +210,10 @@ job_update (Controller *controller, ApplicationRecord *application)
         else if (strcmp (state, "done") != 0 && strcmp (state, "failed") != 0)
             open = TRUE;
     }
+    /* A step stays done, its member may still be seen once more in a late report: the phase decides. */
     Phase phase = phase_from_name (application->phase);
-    if (open || application->next != NULL || phase == PHASE_STARTING || phase == PHASE_FAILING)
+    if (open || application->next != NULL || phase == PHASE_STARTING || phase == PHASE_STOPPING ||
+        phase == PHASE_FAILING)
         return;
     if (failed == NULL) {
         job_end (controller, application, "done", NULL);

@@ -24,7 +24,7 @@ typedef struct {
     json_t *params;        /* result, taken by the caller; NULL unless set: {instance, step, remedy} */
 } Operation;
 
-/* --- change.c: what an application is ---------------------------------------------------------------------- */
+/* --- create.c, change.c, adopt.c: what an application is ---------------------------------------------------- */
 
 /* {name, from | description+format, set} */
 json_t *operation_create (Controller *controller, Operation *operation, const json_t *request,
