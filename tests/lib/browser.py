@@ -12,6 +12,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -34,7 +35,8 @@ class Browser:
         self.process = subprocess.Popen(
             ['/bin/sh', '-c', f'exec "$@" 3<&{to_browser} 4>&{from_browser}', 'sh', CHROMIUM, *FLAGS,
              f'--user-data-dir={self.profile}', 'about:blank'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, pass_fds=(to_browser, from_browser), env=dict(os.environ, HOME=self.profile))
+            stderr=subprocess.DEVNULL, pass_fds=(to_browser, from_browser), env=dict(os.environ, HOME=self.profile),
+            start_new_session=True)
         os.close(to_browser)
         os.close(from_browser)
 
@@ -49,11 +51,20 @@ class Browser:
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            pass
+        # Its helpers write into the profile to their end, and a folder that is written to cannot be removed.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
         os.close(self.out)
         os.close(self.into)
-        shutil.rmtree(self.profile, ignore_errors=True)
+        for _ in range(50):
+            shutil.rmtree(self.profile, ignore_errors=True)
+            if not os.path.exists(self.profile):
+                break
+            time.sleep(0.1)
 
     def message(self, deadline):
         """The next message of the browser: they end with a zero byte."""
