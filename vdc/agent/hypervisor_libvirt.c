@@ -24,6 +24,7 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #define RETRY_MS 1000
@@ -331,6 +332,23 @@ libvirt_resume (Hypervisor *hypervisor, const char *uuid, GError **error)
     return ok;
 }
 
+/*
+ * A libvirtd that was killed while it started a VM leaves the next one waiting for that QEMU's monitor, for
+ * good: it refuses to end the VM. Once its process is gone, libvirtd notices, and the next try succeeds.
+ */
+static void
+end_process (const char *uuid)
+{
+    virErrorPtr problem = virGetLastError ();
+    pid_t pid =
+        problem != NULL && problem->code == VIR_ERR_OPERATION_TIMEOUT ? hypervisor_find_pid (uuid) : 0;
+
+    if (pid <= 0)
+        return;
+    vdc_log (VDC_LOG_WARNING, "libvirt cannot end a VM, its process is killed", "uuid", uuid, NULL);
+    kill (pid, SIGKILL);
+}
+
 static gboolean
 libvirt_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
 {
@@ -347,8 +365,10 @@ libvirt_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
         if (problem != NULL &&
             (problem->code == VIR_ERR_NO_DOMAIN || problem->code == VIR_ERR_OPERATION_INVALID))
             ok = TRUE;
-        else
+        else {
             ok = fail ("cannot end the VM", &local);
+            end_process (uuid);
+        }
     }
     if (domain != NULL)
         virDomainFree (domain);
