@@ -132,6 +132,8 @@ report_failure (Cli *cli, const json_t *job)
 {
     json_t *error = json_object_get (job, "error");
     VdcErrorCode code = vdc_error_from_name (json_str (error, "code", "failed"));
+    if (code == VDC_ERROR_NOT_FOUND)
+        code = VDC_ERROR_FAILED; /* what the job lacked; what the user named was found */
     g_autoptr (GError) local =
         g_error_new (VDC_ERROR, (int)code, "%s", json_str (error, "message", "no reason given"));
     if (cli->json)
