@@ -208,11 +208,12 @@ class Line(labfixture.LabTest):
             done = self.lab.run(*words.split(), '--json')
             self.assertEqual(0, done.returncode, (words, done.stderr))
             self.assertIsInstance(json.loads(done.stdout), dict, words)
-        self.lab.vdc('volume', 'create', 'aside', '--size', '16M')
+        volume = f'{APPLICATION}.aside'
+        self.lab.vdc('volume', 'create', volume, '--size', '16M')
         try:
-            self.assertEqual('aside', self.lab.json('volume', 'show', 'aside')['name'])
+            self.assertEqual(volume, self.lab.json('volume', 'show', volume)['name'])
         finally:
-            self.lab.vdc('volume', 'destroy', 'aside', '--yes')
+            self.lab.vdc('volume', 'destroy', volume, '--yes')
 
     def test_exit_codes_and_errors_as_json(self):
         nowhere = dict(self.lab.env, VDC_LAB_DIR='/var/tmp/no-such-lab')

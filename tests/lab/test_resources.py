@@ -20,7 +20,7 @@ MIB = 1 << 20
 TICK = os.sysconf('SC_CLK_TCK')
 PORT = 3306
 
-# Takes one connection; the rate of what comes after the first 512 KB, which the bursts of both limits may let through.
+# Takes one connection; the rate of what comes after the first ARGV[0] bytes, which the bursts of the limits let through.
 SINK = r'''
 use IO::Socket::INET; use Time::HiRes "time"; $| = 1;
 my $listen = IO::Socket::INET->new (LocalPort => %d, Listen => 1, ReuseAddr => 1) or die "$!";
@@ -29,7 +29,7 @@ my $from = $listen->accept or die "$!";
 my ($total, $start, $skipped) = (0, 0, 0);
 while (my $n = sysread ($from, my $data, 65536)) {
     $total += $n;
-    ($start, $skipped) = (time, $total) if !$start && $total >= 524288;
+    ($start, $skipped) = (time, $total) if !$start && $total >= $ARGV[0];
     $end = time;
 }
 printf "%%d %%.6f\n", $total - $skipped, $end - $start;
@@ -157,9 +157,11 @@ class Amounts(labfixture.LabTest):
         self.assertRegex(done.stderr.decode() + done.stdout.decode(), r"big\.\d+.*no server has 32768 MB free \(most: \d+ MB on s1\)")
         self.assertEqual(len(self.lab.processes('qemu-system-x86_64')), before)
 
-    def megabits(self, member, size_bytes):
-        """Mbit/s from @member to sink."""
-        sink = subprocess.Popen([labfixture.VDC, 'exec', 'amounts:sink', '--', 'perl', '-e', SINK], env=self.lab.env,
+    def megabits(self, member, rate_mbit):
+        """Mbit/s from @member to sink, over two seconds at @rate_mbit; one second's worth is the bucket of the limit."""
+        bucket = rate_mbit * 150000
+        size_bytes = bucket + rate_mbit * 250000
+        sink = subprocess.Popen([labfixture.VDC, 'exec', 'amounts:sink', '--', 'perl', '-e', SINK, str(bucket)], env=self.lab.env,
                                 stdout=subprocess.PIPE, text=True)
         try:
             self.assertEqual(sink.stdout.readline(), 'listening\n')
@@ -174,8 +176,8 @@ class Amounts(labfixture.LabTest):
 
     def test_network_rate(self):
         """10M is 10 Mbit/s; the other one, to the same peer, has its class's 100M."""
-        limited = self.megabits('low', 6 * MIB)
+        limited = self.megabits('low', 10)
         self.assertAlmostEqual(limited, 10, delta=2.5)
-        free = self.megabits('high', 24 * MIB)
+        free = self.megabits('high', 100)
         self.assertGreater(free, 3 * limited)
         self.assertLess(free, 125)

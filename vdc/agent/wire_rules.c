@@ -407,8 +407,8 @@ add_forged_and_rate (Chain *chain, const char *drop, guint64 network_bps)
         add (chain, "ether saddr != %s %s", mac->str, drop);
     if (network_bps == 0)
         return;
-    /* A burst of 50 ms lets TCP reach the rate; no less than a few of the 64 KB frames that virtio hands
-     * over. */
+    /* The kernel's bucket is one second of the rate and this. A burst of 50 ms lets TCP reach the rate; no
+     * less than a few of the 64 KB frames that virtio hands over. */
     guint64 bytes = network_bps / 8, burst = MAX (bytes / 20, G_GUINT64_CONSTANT (262144));
     add (chain, "limit rate over %" G_GUINT64_FORMAT " bytes/second burst %" G_GUINT64_FORMAT " bytes %s",
          bytes, MIN (burst, G_GUINT64_CONSTANT (0xffffffff)), drop);

@@ -3,8 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
+#include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -430,6 +433,42 @@ apply_routes (Kernel *kernel, const Settings *settings, const int *indices, char
     return true;
 }
 
+/*
+ * Tells the outside who has the address now (an ARP announcement, RFC 5227): the gateway there may remember
+ * the MAC of whoever had it before, for most of a minute. Nobody answers, so nothing is lost when it cannot
+ * be sent.
+ */
+static void
+announce (const Nic *nic, int index)
+{
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = index, .sll_halen = 6};
+    struct {
+        struct arphdr head;
+        unsigned char sender_mac[6], sender[4], target_mac[6], target[4];
+    } __attribute__ ((packed))
+    arp = {.head = {htons (ARPHRD_ETHER), htons (ETHERTYPE_IP), 6, 4, htons (ARPOP_REQUEST)}};
+    uint32_t address = htonl (nic->addresses[0]);
+    int fd = socket (AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    to.sll_protocol = htons (ETHERTYPE_ARP);
+    memset (to.sll_addr, 0xff, 6);
+    memcpy (arp.sender_mac, nic->mac, 6);
+    memcpy (arp.sender, &address, 4);
+    memcpy (arp.target, &address, 4);
+    if (fd < 0)
+        return;
+    sendto (fd, &arp, sizeof arp, 0, (struct sockaddr *)&to, sizeof to);
+    close (fd);
+}
+
+static void
+announce_outside (const Settings *settings, const int *indices)
+{
+    for (size_t i = 0; i < settings->n_nics; i++)
+        if (strcmp (settings->nics[i].terminal, "outside") == 0 && settings->nics[i].n_addresses > 0)
+            announce (&settings->nics[i], indices[i]);
+}
+
 bool
 network_apply (const Settings *settings, char **error)
 {
@@ -445,6 +484,8 @@ network_apply (const Settings *settings, char **error)
         done = apply_links (&kernel, settings, indices, error) &&
                apply_addresses (&kernel, settings, indices, error) &&
                apply_routes (&kernel, settings, indices, error);
+    if (done)
+        announce_outside (settings, indices);
     if (kernel.fd >= 0)
         close (kernel.fd);
     free (kernel.addresses);
