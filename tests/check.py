@@ -221,9 +221,14 @@ def run_part(run, part):
     if part == 'lab' and (os.geteuid() != 0 or not build_images(run)):
         run.add('lab/lab', 'skipped' if os.geteuid() else 'failed', 'needs root' if os.geteuid() else 'no images')
         return
-    jobs = [job for program, job in jobs_of(part) if program == 'lab/*' or run.may_hold_wanted(program)]
-    with ThreadPoolExecutor(os.cpu_count() if part in PARALLEL else 1) as pool:
-        for future in [pool.submit(job, run) for job in jobs]:
+    jobs = [(program, job) for program, job in jobs_of(part) if program == 'lab/*' or run.may_hold_wanted(program)]
+    # The modules of the lab share one, which has the machine for itself; each appliance has a VM or two of its own.
+    alone = [job for program, job in jobs if program == 'lab/*' or part not in PARALLEL + ('lab',)]
+    beside = [job for program, job in jobs if job not in alone]
+    for job in alone:
+        job(run)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for future in [pool.submit(job, run) for job in beside]:
             future.result()
 
 
