@@ -6,6 +6,9 @@ import time
 import urllib.parse
 
 
+CONNECT_LIMIT_S = 10
+
+
 class ApiError(Exception):
     """An answer that is not 2xx."""
 
@@ -78,14 +81,16 @@ class Client:
     # --- events ------------------------------------------------------------------------------------------------------------
 
     def wakeups(self, deadline, silence_s):
-        """Yields once at the start, whenever an event came, and after each silence, until @deadline (monotonic)."""
+        """Yields once at the start, whenever an event came, and after each silence, until @deadline (monotonic).
+
+        Also while vdcd does not answer: what is waited for may be a process, or vdcd's own return, for which there is no event."""
         while time.monotonic() < deadline:
-            opened = False
-            connection = self.connection(min(max(deadline - time.monotonic(), 0.1), silence_s))
+            connection = self.connection(min(max(deadline - time.monotonic(), 0.1), CONNECT_LIMIT_S))
             try:
                 connection.request('GET', '/api/v1/events?follow=1', headers=self.headers({'Accept': 'text/event-stream'}))
+                stream = connection.sock
                 answer = connection.getresponse()
-                opened = True
+                stream.settimeout(silence_s)
                 yield  # after the stream is open: nothing can fall between
                 while time.monotonic() < deadline:
                     line = answer.readline()
@@ -93,9 +98,11 @@ class Client:
                         break
                     if line.startswith(b'data:'):
                         yield
+            except TimeoutError:
+                yield  # a silence
             except (OSError, http.client.HTTPException):
-                if not opened:
-                    time.sleep(0.1)  # vdcd is being restarted by a test; there is no event for its return
+                time.sleep(0.1)  # vdcd is being restarted by a test
+                yield
             finally:
                 connection.close()
 
