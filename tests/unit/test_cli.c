@@ -425,22 +425,22 @@ get_events (HttpRequest *request, gpointer user_data)
 
 #define APP "/api/v1/applications/{app}"
 static const HttpRoute routes[] = {
-    {"GET", "/api/v1/applications", HTTP_ROLE_PUBLIC, .name = "a", .handler = get_apps},
-    {"POST", "/api/v1/applications", HTTP_ROLE_PUBLIC, .name = "b", .handler = post_app},
-    {"GET", APP, HTTP_ROLE_PUBLIC, .name = "c", .handler = get_app},
-    {"GET", APP "/instances", HTTP_ROLE_PUBLIC, .name = "d", .handler = get_members},
-    {"POST", APP "/actions", HTTP_ROLE_PUBLIC, .name = "e", .handler = post_action},
-    {"GET", "/api/v1/jobs/{job}", HTTP_ROLE_PUBLIC, .name = "f", .handler = get_job},
-    {"POST", APP "/instances/{i}/exec", HTTP_ROLE_PUBLIC, .name = "g", .handler = post_session},
-    {"POST", APP "/instances/{i}/put", HTTP_ROLE_PUBLIC, .name = "h", .handler = post_session},
-    {"POST", APP "/instances/{i}/get", HTTP_ROLE_PUBLIC, .name = "i", .handler = post_session},
-    {"GET", APP "/instances/{i}/console", HTTP_ROLE_PUBLIC, .name = "j", .handler = get_console},
-    {"GET", "/api/v1/sessions/{s}/output", HTTP_ROLE_PUBLIC, .name = "k", .handler = get_output},
-    {"POST", "/api/v1/sessions/{s}/input", HTTP_ROLE_PUBLIC, .name = "l", .body = HTTP_BODY_RAW,
+    {HTTP_ROUTE (GET, "/api/v1/applications", PUBLIC, NONE, "a"), .handler = get_apps},
+    {HTTP_ROUTE (POST, "/api/v1/applications", PUBLIC, NONE, "b"), .handler = post_app},
+    {HTTP_ROUTE (GET, APP, PUBLIC, NONE, "c"), .handler = get_app},
+    {HTTP_ROUTE (GET, APP "/instances", PUBLIC, NONE, "d"), .handler = get_members},
+    {HTTP_ROUTE (POST, APP "/actions", PUBLIC, NONE, "e"), .handler = post_action},
+    {HTTP_ROUTE (GET, "/api/v1/jobs/{job}", PUBLIC, NONE, "f"), .handler = get_job},
+    {HTTP_ROUTE (POST, APP "/instances/{i}/exec", PUBLIC, NONE, "g"), .handler = post_session},
+    {HTTP_ROUTE (POST, APP "/instances/{i}/put", PUBLIC, NONE, "h"), .handler = post_session},
+    {HTTP_ROUTE (POST, APP "/instances/{i}/get", PUBLIC, NONE, "i"), .handler = post_session},
+    {HTTP_ROUTE (GET, APP "/instances/{i}/console", PUBLIC, NONE, "j"), .handler = get_console},
+    {HTTP_ROUTE (GET, "/api/v1/sessions/{s}/output", PUBLIC, NONE, "k"), .handler = get_output},
+    {HTTP_ROUTE (POST, "/api/v1/sessions/{s}/input", PUBLIC, NONE, "l"), .body = HTTP_BODY_RAW,
      .handler = post_input},
-    {"DELETE", "/api/v1/sessions/{s}", HTTP_ROLE_PUBLIC, .name = "m", .handler = delete_session},
-    {"POST", "/api/v1/verify", HTTP_ROLE_PUBLIC, .name = "n", .handler = post_verify},
-    {"GET", "/api/v1/events", HTTP_ROLE_PUBLIC, .name = "o", .handler = get_events},
+    {HTTP_ROUTE (DELETE, "/api/v1/sessions/{s}", PUBLIC, NONE, "m"), .handler = delete_session},
+    {HTTP_ROUTE (POST, "/api/v1/verify", PUBLIC, NONE, "n"), .handler = post_verify},
+    {HTTP_ROUTE (GET, "/api/v1/events", PUBLIC, NONE, "o"), .handler = get_events},
 };
 
 typedef struct {

@@ -96,20 +96,20 @@ start_events (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute routes[] = {
-    {"POST", "/echo/{name}", HTTP_ROLE_PUBLIC, .name = "echo", .handler = echo},
-    {"GET", "/echo/{name}", HTTP_ROLE_PUBLIC, .name = "echoGet", .handler = echo},
-    {"GET", "/server/{name}", HTTP_ROLE_SERVER, .name = "server", .handler = echo},
-    {"GET", "/admin/{name}", HTTP_ROLE_ADMIN, .name = "admin", .handler = echo},
-    {"POST", "/raw", HTTP_ROLE_PUBLIC, .name = "raw", .body = HTTP_BODY_RAW,
+    {HTTP_ROUTE (POST, "/echo/{name}", PUBLIC, NONE, "echo"), .handler = echo},
+    {HTTP_ROUTE (GET, "/echo/{name}", PUBLIC, NONE, "echoGet"), .handler = echo},
+    {HTTP_ROUTE (GET, "/server/{name}", SERVER, NONE, "server"), .handler = echo},
+    {HTTP_ROUTE (GET, "/admin/{name}", ADMIN, GRID, "admin"), .handler = echo},
+    {HTTP_ROUTE (POST, "/raw", PUBLIC, NONE, "raw"), .body = HTTP_BODY_RAW,
      .body_limit_bytes = 4 * 1024 * 1024, .handler = raw},
-    {"POST", "/small", HTTP_ROLE_PUBLIC, .name = "small", .body = HTTP_BODY_RAW, .body_limit_bytes = 100,
+    {HTTP_ROUTE (POST, "/small", PUBLIC, NONE, "small"), .body = HTTP_BODY_RAW, .body_limit_bytes = 100,
      .handler = raw},
-    {"GET", "/hold", HTTP_ROLE_PUBLIC, .name = "hold", .handler = hold},
-    {"POST", "/hold", HTTP_ROLE_PUBLIC, .name = "holdPost", .handler = hold},
-    {"GET", "/forget", HTTP_ROLE_PUBLIC, .name = "forget", .handler = forget},
-    {"GET", "/problems", HTTP_ROLE_PUBLIC, .name = "problems", .handler = problems},
-    {"GET", "/stream", HTTP_ROLE_PUBLIC, .name = "stream", .handler = start_stream},
-    {"GET", "/events", HTTP_ROLE_PUBLIC, .name = "events", .handler = start_events},
+    {HTTP_ROUTE (GET, "/hold", PUBLIC, NONE, "hold"), .handler = hold},
+    {HTTP_ROUTE (POST, "/hold", PUBLIC, NONE, "holdPost"), .handler = hold},
+    {HTTP_ROUTE (GET, "/forget", PUBLIC, NONE, "forget"), .handler = forget},
+    {HTTP_ROUTE (GET, "/problems", PUBLIC, NONE, "problems"), .handler = problems},
+    {HTTP_ROUTE (GET, "/stream", PUBLIC, NONE, "stream"), .handler = start_stream},
+    {HTTP_ROUTE (GET, "/events", PUBLIC, NONE, "events"), .handler = start_events},
 };
 
 typedef enum { PLAIN, TLS, MUTUAL } Kind;

@@ -6,14 +6,14 @@ handler (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute routes[] = {
-    {"GET", "/", HTTP_ROLE_PUBLIC, .name = "root", .handler = handler},
-    {"GET", "/api/v1/jobs/{job}", HTTP_ROLE_VIEWER, .name = "getJob", .handler = handler},
-    {"GET", "/api/v1/jobs/all", HTTP_ROLE_VIEWER, .name = "allJobs", .handler = handler},
-    {"DELETE", "/api/v1/jobs/{job}", HTTP_ROLE_ADMIN, .name = "delJob", .handler = handler},
-    {"GET", "/api/v1/applications/{app}/instances/{instance}", HTTP_ROLE_VIEWER, .name = "getInstance",
+    {HTTP_ROUTE (GET, "/", PUBLIC, NONE, "root"), .handler = handler},
+    {HTTP_ROUTE (GET, "/api/v1/jobs/{job}", VIEWER, OBJECT, "getJob"), .handler = handler},
+    {HTTP_ROUTE (GET, "/api/v1/jobs/all", VIEWER, GRID, "allJobs"), .handler = handler},
+    {HTTP_ROUTE (DELETE, "/api/v1/jobs/{job}", ADMIN, OBJECT, "delJob"), .handler = handler},
+    {HTTP_ROUTE (GET, "/api/v1/applications/{app}/instances/{instance}", VIEWER, GRID, "getInstance"),
      .handler = handler},
-    {"GET", "/ui/{rest*}", HTTP_ROLE_PUBLIC, .name = "file", .handler = handler},
-    {"GET", "/ui/index", HTTP_ROLE_PUBLIC, .name = "index", .handler = handler},
+    {HTTP_ROUTE (GET, "/ui/{rest*}", PUBLIC, NONE, "file"), .handler = handler},
+    {HTTP_ROUTE (GET, "/ui/index", PUBLIC, NONE, "index"), .handler = handler},
 };
 
 /* "NAME p1=v1 …", "405 ALLOW" or "404". */

@@ -5,14 +5,15 @@
 #include "vdc/http/reply.h"
 
 #define MEMBER "/v1/instances/{app}/{member}"
-#define ROW(method, path, id, text, function)                                                                \
+#define ROW(method_, path_, id, text, function)                                                              \
     {                                                                                                        \
-        method, path, HTTP_ROLE_SERVER, .name = id, .summary = text, .handler = function                     \
+        .method = method_, .path = path_, .role = HTTP_ROLE_SERVER, .scope = HTTP_SCOPE_NONE, .name = id,    \
+        .summary = text, .handler = function                                                                 \
     }
-#define RAW(method, path, id, text, limit, function)                                                         \
+#define RAW(method_, path_, id, text, limit, function)                                                       \
     {                                                                                                        \
-        method, path, HTTP_ROLE_SERVER, .name = id, .summary = text, .body = HTTP_BODY_RAW,                  \
-                                        .body_limit_bytes = limit, .handler = function                       \
+        .method = method_, .path = path_, .role = HTTP_ROLE_SERVER, .scope = HTTP_SCOPE_NONE, .name = id,    \
+        .summary = text, .body = HTTP_BODY_RAW, .body_limit_bytes = limit, .handler = function               \
     }
 
 /* The member that the path names; NULL, and the request is answered, when it is not here. */

@@ -19,14 +19,27 @@ struct HttpRouter {
 };
 
 static const char *const role_names[] = {
-    [HTTP_ROLE_PUBLIC] = "public", [HTTP_ROLE_VIEWER] = "viewer", [HTTP_ROLE_OPERATOR] = "operator",
-    [HTTP_ROLE_ADMIN] = "admin",   [HTTP_ROLE_SERVER] = "server",
+    [HTTP_ROLE_UNSET] = "unset",   [HTTP_ROLE_PUBLIC] = "public",     [HTTP_ROLE_VIEWER] = "viewer",
+    [HTTP_ROLE_EDITOR] = "editor", [HTTP_ROLE_OPERATOR] = "operator", [HTTP_ROLE_ADMIN] = "admin",
+    [HTTP_ROLE_SERVER] = "server",
+};
+
+static const char *const scope_names[] = {
+    [HTTP_SCOPE_UNSET] = "unset",       [HTTP_SCOPE_NONE] = "none",
+    [HTTP_SCOPE_GRID] = "grid",         [HTTP_SCOPE_OBJECT] = "object",
+    [HTTP_SCOPE_FILTERED] = "filtered", [HTTP_SCOPE_APPLICATION] = "application",
 };
 
 const char *
 http_role_name (HttpRole role)
 {
     return role_names[role];
+}
+
+const char *
+http_scope_name (HttpScope scope)
+{
+    return scope_names[scope];
 }
 
 static void
@@ -97,6 +110,8 @@ void
 http_router_add (HttpRouter *router, const HttpRoute *routes, gsize n, gpointer user_data)
 {
     for (gsize i = 0; i < n; i++) {
+        if (routes[i].role == HTTP_ROLE_UNSET || routes[i].scope == HTTP_SCOPE_UNSET)
+            g_error ("%s %s: no role or no scope", routes[i].method, routes[i].path);
         for (guint j = 0; j < router->rows->len; j++) {
             const HttpRoute *other = ((Row *)router->rows->pdata[j])->route;
             if (g_str_equal (other->method, routes[i].method) && g_str_equal (other->path, routes[i].path))

@@ -1,9 +1,10 @@
 /*
- * The table of what a server answers: method, path, role, name, schemas, limits, handler. The OpenAPI
- * document, the authorisation matrix of the tests and the dispatch all come from these rows.
+ * The table of what a server answers: method, path, role, scope, name, schemas, limits, handler. The OpenAPI
+ * document, the authorisation matrix of the tests and the dispatch all come from these rows. A row without
+ * role and scope does not build.
  *
  *     static const HttpRoute routes[] = {
- *         {"GET", "/api/v1/applications/{app}", HTTP_ROLE_VIEWER, .name = "getApplication",
+ *         {HTTP_ROUTE (GET, "/api/v1/applications/{application}", VIEWER, APPLICATION, "getApplication"),
  *          .summary = "One application", .answer_schema = "Application", .handler = get_application},
  *     };
  *     http_router_add (router, routes, G_N_ELEMENTS (routes), controller);
@@ -18,15 +19,33 @@
 #include "vdc/http/request.h"
 
 typedef enum {
+    HTTP_ROLE_UNSET,    /* refused by http_router_add */
     HTTP_ROLE_PUBLIC,   /* nobody is asked */
     HTTP_ROLE_VIEWER,   /* sees */
     HTTP_ROLE_OPERATOR, /* starts, stops, scales, opens consoles */
-    HTTP_ROLE_ADMIN,    /* creates, destroys, servers, users */
+    HTTP_ROLE_EDITOR,   /* changes descriptions, creates, destroys */
+    HTTP_ROLE_ADMIN,    /* servers, networks, users */
     HTTP_ROLE_SERVER, /* a peer with a client certificate: controller at the agent, agent at the controller */
 } HttpRole;
 
+/* On what the role is needed. Who may not see an object is told that there is none: 404, not 403. */
+typedef enum {
+    HTTP_SCOPE_UNSET,       /* refused by http_router_add */
+    HTTP_SCOPE_NONE,        /* nothing is looked up: public pages, servers' calls, one's own login */
+    HTTP_SCOPE_GRID,        /* on the grid */
+    HTTP_SCOPE_APPLICATION, /* on the {application} of the path */
+    HTTP_SCOPE_OBJECT,   /* on the application that the object of the path (volume, job, session) belongs to;
+                            on the grid when it belongs to none. The handler asks */
+    HTTP_SCOPE_FILTERED, /* on anything: the list holds what the caller may see. The handler filters */
+} HttpScope;
+
 /* "public", "viewer", … Static. */
 const char *http_role_name (HttpRole role);
+/* "none", "grid", … Static. */
+const char *http_scope_name (HttpScope scope);
+
+#define HTTP_ROUTE(method_, path_, role_, scope_, name_)                                                     \
+    .method = #method_, .path = path_, .role = HTTP_ROLE_##role_, .scope = HTTP_SCOPE_##scope_, .name = name_
 
 typedef enum {
     HTTP_BODY_JSON, /* refused with 415 when Content-Type says another type than JSON */
@@ -41,6 +60,7 @@ struct HttpRoute {
     const char *method;
     const char *path;
     HttpRole role;
+    HttpScope scope;
     const char *name;    /* operation id of the OpenAPI document, unique: "startApplication" */
     const char *summary; /* one line */
     const char *request_schema, *answer_schema; /* names in the schema table; NULL for now */

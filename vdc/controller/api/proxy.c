@@ -49,7 +49,8 @@ proxy_json (Controller *controller, HttpRequest *request, const char *method, co
 void
 proxy_raw (Controller *controller, HttpRequest *request, const char *method, const char *url)
 {
-    const HttpCallOptions options = {.bytes = http_request_body (request), .timeout_ms = PROXY_INPUT_TIMEOUT_MS};
+    const HttpCallOptions options = {.bytes = http_request_body (request),
+                                     .timeout_ms = PROXY_INPUT_TIMEOUT_MS};
     Passing *passing = g_new0 (Passing, 1);
     passing->request = http_request_ref (request);
     http_client_send (controller->agents, method, url, &options, on_answer, passing);

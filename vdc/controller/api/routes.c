@@ -114,7 +114,7 @@ post_report (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute agent_rows[] = {
-    {"POST", "/agent/v1/reports", HTTP_ROLE_SERVER, .name = "report", .summary = "A server's report",
+    {HTTP_ROUTE (POST, "/agent/v1/reports", SERVER, NONE, "report"), .summary = "A server's report",
      .body_limit_bytes = 8 * 1024 * 1024, .handler = post_report},
 };
 

@@ -109,14 +109,14 @@ get_template (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/api/v1/classes", HTTP_ROLE_VIEWER, .name = "listClasses", .summary = "Classes and assemblies",
+    {HTTP_ROUTE (GET, "/api/v1/classes", VIEWER, GRID, "listClasses"), .summary = "Classes and assemblies",
      .answer_schema = "ClassList", .handler = list_classes},
-    {"GET", "/api/v1/classes/{class}", HTTP_ROLE_VIEWER, .name = "getClass", .summary = "One of them",
+    {HTTP_ROUTE (GET, "/api/v1/classes/{class}", VIEWER, GRID, "getClass"), .summary = "One of them",
      .answer_schema = "Class", .handler = get_class},
-    {"GET", "/api/v1/catalogs", HTTP_ROLE_VIEWER, .name = "listCatalog",
+    {HTTP_ROUTE (GET, "/api/v1/catalogs", VIEWER, GRID, "listCatalog"),
      .summary = "Templates, assemblies, classes, and what is wrong with the folders",
      .answer_schema = "Catalog", .handler = list_catalogs},
-    {"GET", "/api/v1/catalogs/{template}", HTTP_ROLE_VIEWER, .name = "getTemplate",
+    {HTTP_ROUTE (GET, "/api/v1/catalogs/{template}", VIEWER, GRID, "getTemplate"),
      .summary = "An application template with its text", .answer_schema = "Template",
      .handler = get_template},
 };

@@ -129,7 +129,7 @@ get_events (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/api/v1/events", HTTP_ROLE_VIEWER, .name = "listEvents",
+    {HTTP_ROUTE (GET, "/api/v1/events", VIEWER, FILTERED, "listEvents"),
      .summary = "The change log (?after, ?limit), or a stream of server-sent events (?application)",
      .answer_schema = "EventList", .handler = get_events},
 };

@@ -41,9 +41,9 @@ get_job (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/api/v1/jobs", HTTP_ROLE_VIEWER, .name = "listJobs",
+    {HTTP_ROUTE (GET, "/api/v1/jobs", VIEWER, FILTERED, "listJobs"),
      .summary = "Jobs, newest first (?application)", .answer_schema = "JobList", .handler = list_jobs},
-    {"GET", "/api/v1/jobs/{job}", HTTP_ROLE_VIEWER, .name = "getJob", .summary = "One job with its steps",
+    {HTTP_ROUTE (GET, "/api/v1/jobs/{job}", VIEWER, OBJECT, "getJob"), .summary = "One job with its steps",
      .answer_schema = "Job", .handler = get_job},
 };
 

@@ -55,12 +55,12 @@ get_network (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/api/v1/networks", HTTP_ROLE_VIEWER, .name = "listNetworks", .summary = "Outside networks",
+    {HTTP_ROUTE (GET, "/api/v1/networks", VIEWER, GRID, "listNetworks"), .summary = "Outside networks",
      .answer_schema = "NetworkList", .handler = list_networks},
-    {"POST", "/api/v1/networks", HTTP_ROLE_ADMIN, .name = "createNetwork",
+    {HTTP_ROUTE (POST, "/api/v1/networks", ADMIN, GRID, "createNetwork"),
      .summary = "{name, subnet, gateway, addresses, publish?}", .answer_schema = "Network",
      .handler = create_network},
-    {"GET", "/api/v1/networks/{network}", HTTP_ROLE_VIEWER, .name = "getNetwork",
+    {HTTP_ROUTE (GET, "/api/v1/networks/{network}", VIEWER, GRID, "getNetwork"),
      .summary = "One network and who uses it", .answer_schema = "Network", .handler = get_network},
 };
 

@@ -59,12 +59,12 @@ get_server (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/api/v1/servers", HTTP_ROLE_VIEWER, .name = "listServers", .summary = "All servers",
+    {HTTP_ROUTE (GET, "/api/v1/servers", VIEWER, GRID, "listServers"), .summary = "All servers",
      .answer_schema = "ServerList", .handler = list_servers},
-    {"POST", "/api/v1/servers", HTTP_ROLE_ADMIN, .name = "registerServer",
+    {HTTP_ROUTE (POST, "/api/v1/servers", ADMIN, GRID, "registerServer"),
      .summary = "Register {name, address, port?}; the certificate and key are shown once",
      .answer_schema = "ServerCertificate", .handler = register_server},
-    {"GET", "/api/v1/servers/{server}", HTTP_ROLE_VIEWER, .name = "getServer", .summary = "One server",
+    {HTTP_ROUTE (GET, "/api/v1/servers/{server}", VIEWER, GRID, "getServer"), .summary = "One server",
      .answer_schema = "Server", .handler = get_server},
 };
 

@@ -231,13 +231,13 @@ get_script (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/", HTTP_ROLE_PUBLIC, .name = "getConsolePage", .summary = "The console page",
+    {HTTP_ROUTE (GET, "/", PUBLIC, NONE, "getConsolePage"), .summary = "The console page",
      .handler = get_page},
-    {"GET", "/ui", HTTP_ROLE_PUBLIC, .name = "getConsolePageUi", .summary = "The console page",
+    {HTTP_ROUTE (GET, "/ui", PUBLIC, NONE, "getConsolePageUi"), .summary = "The console page",
      .handler = get_page},
-    {"GET", "/ui/console.css", HTTP_ROLE_PUBLIC, .name = "getConsoleStyle", .summary = "Its style",
+    {HTTP_ROUTE (GET, "/ui/console.css", PUBLIC, NONE, "getConsoleStyle"), .summary = "Its style",
      .handler = get_style},
-    {"GET", "/ui/console.js", HTTP_ROLE_PUBLIC, .name = "getConsoleScript", .summary = "Its script",
+    {HTTP_ROUTE (GET, "/ui/console.js", PUBLIC, NONE, "getConsoleScript"), .summary = "Its script",
      .handler = get_script},
 };
 

@@ -16,7 +16,7 @@ post_verify (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"POST", "/api/v1/verify", HTTP_ROLE_OPERATOR, .name = "verify",
+    {HTTP_ROUTE (POST, "/api/v1/verify", OPERATOR, GRID, "verify"),
      .summary = "Compare the store with what the servers have", .answer_schema = "Verification",
      .handler = post_verify},
 };

@@ -66,13 +66,13 @@ destroy_volume (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {"GET", "/api/v1/volumes", HTTP_ROLE_VIEWER, .name = "listVolumes",
+    {HTTP_ROUTE (GET, "/api/v1/volumes", VIEWER, FILTERED, "listVolumes"),
      .summary = "All volumes, unused ones too", .answer_schema = "VolumeList", .handler = list_volumes},
-    {"POST", "/api/v1/volumes", HTTP_ROLE_ADMIN, .name = "createVolume",
+    {HTTP_ROUTE (POST, "/api/v1/volumes", ADMIN, GRID, "createVolume"),
      .summary = "A volume of its own {name, size}", .answer_schema = "Volume", .handler = create_volume},
-    {"GET", "/api/v1/volumes/{volume}", HTTP_ROLE_VIEWER, .name = "getVolume", .summary = "By name or id",
+    {HTTP_ROUTE (GET, "/api/v1/volumes/{volume}", VIEWER, OBJECT, "getVolume"), .summary = "By name or id",
      .answer_schema = "Volume", .handler = get_volume},
-    {"DELETE", "/api/v1/volumes/{volume}", HTTP_ROLE_ADMIN, .name = "destroyVolume",
+    {HTTP_ROUTE (DELETE, "/api/v1/volumes/{volume}", ADMIN, OBJECT, "destroyVolume"),
      .summary = "Destroy an unused volume and its content", .handler = destroy_volume},
 };
 
