@@ -4,8 +4,11 @@
 #include "vdc/guest/message.h"
 #include "vdc/guest/process.h"
 #include "vdc/guest/settings.h"
+#include "vdc/guest/volumes.h"
 
+#include <fcntl.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -371,11 +374,91 @@ test_processes (void)
     loop_run ();
     g_test_message ("%s", finished.order->str);
     g_assert_true (g_str_has_prefix (finished.order->str, "0:first | second;1:"));
-    g_assert_nonnull (strstr (finished.order->str, ";0:cannot run /no/such/program: No such file or directory;"));
+    g_assert_nonnull (
+        strstr (finished.order->str, ";0:cannot run /no/such/program: No such file or directory;"));
     g_assert_nonnull (strstr (finished.order->str, "did not end within 0 s"));
     g_string_free (finished.order, TRUE);
     unlink (output);
     rmdir (folder);
+}
+
+/* --- volumes ---------------------------------------------------------------------------------------------- */
+
+#define VOLUME_SIZE (8 * 1024 * 1024)
+
+static const VolumeUse volume = {.slot = "data", .serial = "vol-data", .mount = "/mnt/data"};
+
+static char *
+volume_new (void)
+{
+    char *path = g_strdup ("/tmp/vdc-guest-volume-XXXXXX");
+    int fd = g_mkstemp (path);
+    g_assert_cmpint (ftruncate (fd, VOLUME_SIZE), ==, 0);
+    close (fd);
+    return path;
+}
+
+static void
+volume_poke (const char *path, off_t offset, const char *text)
+{
+    AUTO_CLOSE int fd = open (path, O_WRONLY);
+    g_assert_cmpint (pwrite (fd, text, strlen (text), offset), ==, strlen (text));
+}
+
+static gboolean
+has_file_system (const char *path)
+{
+    return process_wait ((const char *const[]){"/usr/sbin/e2fsck", "-f", "-n", path, NULL}) == 0;
+}
+
+static void
+test_volume_format (void)
+{
+    g_autofree char *path = volume_new ();
+    g_assert_true (volume_check_or_format (&volume, path));
+    g_assert_true (has_file_system (path));
+    g_assert_true (volume_check_or_format (&volume, path));
+    g_unlink (path);
+}
+
+static void
+test_volume_of_somebody (void)
+{
+    g_autofree char *path = volume_new (), *before = NULL, *after = NULL;
+    gsize size;
+    volume_poke (path, 65536, "somebody's data");
+    g_assert_true (g_file_get_contents (path, &before, &size, NULL));
+    g_assert_false (volume_check_or_format (&volume, path));
+    g_assert_true (g_file_get_contents (path, &after, &size, NULL));
+    g_assert_cmpmem (before, size, after, size);
+    g_unlink (path);
+}
+
+/* What a killed mkfs leaves: some of its blocks, no superblock. It is formatted again, never refused. */
+static void
+test_volume_killed (void)
+{
+    g_autofree char *path = volume_new (), *half = NULL;
+    gsize size;
+    guint refused = 0;
+    g_assert_true (volume_check_or_format (&volume, path));
+    g_assert_true (g_file_get_contents (path, &half, &size, NULL));
+    for (gsize known = 4096; known < size; known *= 2) {
+        g_autofree char *mark = g_malloc0 (4096);
+        g_snprintf (mark, 4096, "vdc-guest is formatting the volume vol-data");
+        memset (half + 1024, 0, 1024); /* no superblock yet */
+        g_assert_true (g_file_set_contents (path, half, known, NULL));
+        g_assert_cmpint (truncate (path, VOLUME_SIZE), ==, 0);
+        refused += !volume_check_or_format (&volume, path);
+        g_assert_true (g_file_set_contents (path, half, known, NULL));
+        g_assert_cmpint (truncate (path, VOLUME_SIZE), ==, 0);
+        AUTO_CLOSE int fd = open (path, O_WRONLY);
+        g_assert_cmpint (pwrite (fd, mark, 4096, VOLUME_SIZE - 4096), ==, 4096);
+        g_assert_true (volume_check_or_format (&volume, path));
+        g_assert_true (has_file_system (path));
+    }
+    g_assert_cmpuint (refused, >, 0); /* without the mark it would be somebody's data */
+    g_unlink (path);
 }
 
 int
@@ -394,5 +477,8 @@ main (int argc, char **argv)
     g_test_add_func ("/guest/atomic-file", test_atomic_file);
     g_test_add_func ("/guest/loop", test_loop);
     g_test_add_func ("/guest/processes", test_processes);
+    g_test_add_func ("/guest/volume/empty-is-formatted", test_volume_format);
+    g_test_add_func ("/guest/volume/somebodys-data-stays", test_volume_of_somebody);
+    g_test_add_func ("/guest/volume/formatting-killed-begins-anew", test_volume_killed);
     return g_test_run ();
 }

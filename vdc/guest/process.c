@@ -15,7 +15,7 @@
 const char *process_output_folder = "/run/vdc";
 
 struct Process {
-    pid_t pid;
+    pid_t pid; /* 0: it could not be started */
     char *name;
     char *output;
     int limit_ms;
@@ -128,8 +128,23 @@ process_new (const char *name, int limit_ms, ProcessDone done, void *context)
 }
 
 static void
+on_unborn (void *context)
+{
+    Process *process = context;
+
+    process->timer = 0;
+    process->done (false, "no process or memory is left", process->context);
+    process_free (process);
+}
+
+/* Told from the loop, as every other end: the caller does not have the process yet. */
+static void
 process_started (Process *process, pid_t pid)
 {
+    if (pid < 0) {
+        process->timer = loop_timer (0, on_unborn, process);
+        return;
+    }
     process->pid = pid;
     process->timer = loop_timer (process->limit_ms, on_late, process);
     loop_child (pid, on_end, process);
@@ -179,9 +194,11 @@ process_kill (Process *process)
 {
     if (!process)
         return;
-    kill (-process->pid, SIGKILL);
-    kill (process->pid, SIGKILL);
-    loop_forget_child (process->pid);
+    if (process->pid) {
+        kill (-process->pid, SIGKILL);
+        kill (process->pid, SIGKILL);
+        loop_forget_child (process->pid);
+    }
     process_free (process);
 }
 

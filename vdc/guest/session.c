@@ -292,21 +292,29 @@ start_exec (Session *session, const json_t *message, char **environment)
     AUTO_FREE char *error = NULL;
     AUTO_FREE const char **argv = message_argv (message, &error);
     int input[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
+    pid_t pid = -1;
 
-    if (!argv || pipe2 (input, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (err, O_CLOEXEC) < 0) {
-        refuse (session->id, argv ? "failed" : "invalid", argv ? "no pipes left" : error);
+    if (!argv) {
+        refuse (session->id, "invalid", error);
         session_free (session);
         return;
     }
-    session->pid = fork ();
-    if (session->pid == 0)
+    if (pipe2 (input, O_CLOEXEC) == 0 && pipe2 (out, O_CLOEXEC) == 0 && pipe2 (err, O_CLOEXEC) == 0)
+        pid = fork ();
+    if (pid == 0)
         become_command (argv, environment, input[0], out[1], err[1]);
-    close (input[0]);
-    close (out[1]);
-    close (err[1]);
+    util_close (&input[0]);
+    util_close (&out[1]);
+    util_close (&err[1]);
     session->input = input[1];
     session->outputs[0] = out[0];
     session->outputs[1] = err[0];
+    if (pid < 0) {
+        refuse (session->id, "failed", "no pipes, processes or memory are left");
+        session_free (session);
+        return;
+    }
+    session->pid = pid;
     set_nonblocking (session->input);
     set_nonblocking (session->outputs[0]);
     set_nonblocking (session->outputs[1]);

@@ -11,10 +11,12 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #define MEBIBYTE (1024 * 1024)
+/* Kept free at the end of a new file system, for the mark; a later growth takes it. */
+#define TAIL (64 * 1024)
+#define MARK_SIZE 4096
 
 /* What we need of an ext4 superblock. */
 typedef struct {
@@ -55,12 +57,13 @@ is_mounted (const char *path)
     return stat (path, &here) == 0 && stat (parent, &above) == 0 && here.st_dev != above.st_dev;
 }
 
+/* Of a block device or a file. */
 static uint64_t
 device_size (int fd)
 {
-    uint64_t size = 0;
+    off_t size = lseek (fd, 0, SEEK_END);
 
-    return ioctl (fd, BLKGETSIZE64, &size) == 0 ? size : 0;
+    return size > 0 ? size : 0;
 }
 
 static uint32_t
@@ -118,13 +121,67 @@ make_folder (const char *path)
     return mkdir (partial, 0755) == 0 || errno == EEXIST;
 }
 
-/* Only what is certainly empty is formatted; anything else unknown is somebody's data. */
+/*
+ * Formatting takes many writes, and a VM may be killed between any two of them: what is left is neither empty
+ * nor a file system, and could never be told from somebody's data. So a mark is written to the end of the
+ * disk first and wiped last; nothing is mounted before it is gone. A disk that bears it has never been used.
+ */
 static bool
-check_or_format (const VolumeUse *volume, const char *device, int fd)
+mark_is (int fd, const char *mark)
 {
+    AUTO_FREE char *found = util_alloc (MARK_SIZE);
+
+    return pread (fd, found, MARK_SIZE, device_size (fd) - MARK_SIZE) == MARK_SIZE &&
+           memcmp (found, mark, MARK_SIZE) == 0;
+}
+
+static bool
+mark_set (int fd, const char *mark)
+{
+    return pwrite (fd, mark, MARK_SIZE, device_size (fd) - MARK_SIZE) == MARK_SIZE && fsync (fd) == 0;
+}
+
+static char *
+mark_of (const VolumeUse *volume)
+{
+    char *mark = util_alloc (MARK_SIZE);
+
+    snprintf (mark, MARK_SIZE, "vdc-guest is formatting the volume %s", volume->serial);
+    return mark;
+}
+
+static bool
+format (const VolumeUse *volume, const char *device, int fd, const char *mark)
+{
+    AUTO_FREE char *size = util_printf ("%lluk", (unsigned long long)(device_size (fd) - TAIL) / 1024);
+    AUTO_FREE char *nothing = util_alloc (MARK_SIZE);
+
+    if (volume->read_only)
+        return complain (volume, "is read-only and has no file system");
+    if (device_size (fd) < 2 * MEBIBYTE)
+        return complain (volume, "is too small for a file system");
+    if (!mark_set (fd, mark))
+        return complain (volume, "cannot be written to");
+    if (process_wait ((const char *const[]){"/usr/sbin/mkfs.ext4", "-q", "-F", "-m", "1", "-E",
+                                            "lazy_itable_init=1,lazy_journal_init=1", device, size, NULL}) !=
+        0)
+        return complain (volume, "cannot be formatted");
+    return (fsync (fd) == 0 && mark_set (fd, nothing)) || complain (volume, "cannot be written to");
+}
+
+/* Only what is certainly empty is formatted; anything else unknown is somebody's data. */
+bool
+volume_check_or_format (const VolumeUse *volume, const char *device)
+{
+    AUTO_CLOSE int fd = open (device, (volume->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    AUTO_FREE char *mark = mark_of (volume);
     Superblock superblock;
     int code;
 
+    if (fd < 0)
+        return complain (volume, "cannot open its disk");
+    if (mark_is (fd, mark))
+        return format (volume, device, fd, mark);
     if (read_superblock (fd, &superblock)) {
         /* The kernel replays the journal; fsck is for what it marked as damaged. */
         if (superblock.clean || volume->read_only)
@@ -135,11 +192,7 @@ check_or_format (const VolumeUse *volume, const char *device, int fd)
     }
     if (!is_empty (fd))
         return complain (volume, "is neither empty nor an ext4 file system; it is left as it is");
-    if (volume->read_only)
-        return complain (volume, "is read-only and has no file system");
-    code = process_wait ((const char *const[]){"/usr/sbin/mkfs.ext4", "-q", "-F", "-m", "1", "-E",
-                                               "lazy_itable_init=1,lazy_journal_init=1", device, NULL});
-    return code == 0 || complain (volume, "cannot be formatted");
+    return format (volume, device, fd, mark);
 }
 
 static bool
@@ -176,7 +229,7 @@ prepare_one (const VolumeUse *volume)
     if (fd < 0)
         return complain (volume, "cannot open its disk");
     if (!is_mounted (volume->mount) &&
-        (!check_or_format (volume, device, fd) || !mount_volume (volume, device)))
+        (!volume_check_or_format (volume, device) || !mount_volume (volume, device)))
         return false;
     if (can_grow (volume, fd) &&
         process_wait ((const char *const[]){"/usr/sbin/resize2fs", device, NULL}) != 0)
