@@ -29,8 +29,11 @@ begin (HttpRequest *request, guint status, const char *content_type)
 void
 http_reply_send (HttpRequest *request, guint status, const char *content_type, GBytes *bytes)
 {
+    g_autoptr (GBytes) content = bytes ? g_bytes_ref (bytes) : g_bytes_new (NULL, 0);
+    if (request->hooks != NULL && request->hooks->after != NULL)
+        request->hooks->after (request, &status, &content, request->hooks_data);
     begin (request, status, content_type);
-    request->answer = bytes ? g_bytes_ref (bytes) : g_bytes_new (NULL, 0);
+    request->answer = g_steal_pointer (&content);
     request->ops->answer (request);
 }
 
@@ -50,6 +53,8 @@ http_reply_text (HttpRequest *request, guint status, const char *content_type, c
 void
 http_reply_json (HttpRequest *request, guint status, json_t *body)
 {
+    if (request->hooks != NULL && request->hooks->shape != NULL)
+        body = request->hooks->shape (request, status, body, request->hooks_data);
     char *text = json_text (body);
     gsize length = strlen (text);
     text = g_realloc (text, length + 1);

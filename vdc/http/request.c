@@ -43,6 +43,7 @@ http_request_release (HttpRequest *request)
     g_clear_pointer (&request->answer, g_bytes_unref);
     json_decref (request->json);
     g_ptr_array_unref (request->answer_headers);
+    g_datalist_clear (&request->data);
     g_free (request);
 }
 
@@ -195,6 +196,30 @@ const char *
 http_request_user (HttpRequest *request)
 {
     return request->user;
+}
+
+void
+http_request_set_data (HttpRequest *request, const char *name, gpointer data, GDestroyNotify free)
+{
+    g_datalist_id_set_data_full (&request->data, g_quark_from_static_string (name), data, free);
+}
+
+gpointer
+http_request_data (HttpRequest *request, const char *name)
+{
+    return g_datalist_id_get_data (&request->data, g_quark_from_static_string (name));
+}
+
+GPtrArray *
+http_request_query_names (HttpRequest *request)
+{
+    GPtrArray *names = g_ptr_array_new ();
+    GHashTableIter iter;
+    gpointer name;
+    g_hash_table_iter_init (&iter, request->query);
+    while (g_hash_table_iter_next (&iter, &name, NULL))
+        g_ptr_array_add (names, name);
+    return names;
 }
 
 GBytes *

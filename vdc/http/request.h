@@ -58,6 +58,13 @@ const char *http_request_address (HttpRequest *request);
 void http_request_set_user (HttpRequest *request, const char *user);
 const char *http_request_user (HttpRequest *request);
 
+/* Something of another module's that lives as long as the request. @name is static; @free may be NULL. */
+void http_request_set_data (HttpRequest *request, const char *name, gpointer data, GDestroyNotify free);
+gpointer http_request_data (HttpRequest *request, const char *name);
+
+/* Every name in the query, for checks. Free the array. */
+GPtrArray *http_request_query_names (HttpRequest *request);
+
 /* The whole body, never longer than the route's limit; empty for none. */
 GBytes *http_request_body (HttpRequest *request);
 /*

@@ -57,6 +57,9 @@ struct HttpRequest {
     GBytes *body;
     json_t *json;
     char *bearer, *user;
+    GData *data;
+    const HttpHooks *hooks;
+    gpointer hooks_data;
 
     /* Written on the main loop before the answer is handed over. */
     guint status;

@@ -1,6 +1,6 @@
 #include "vdc/http/router.h"
 
-#include "vdc/http/reply.h"
+#include "vdc/http/request_private.h"
 
 #include <string.h>
 
@@ -16,6 +16,8 @@ struct HttpRouter {
     GPtrArray *rows; /* Row, in the order added */
     HttpAuthorize authorize;
     gpointer authorize_data;
+    const HttpHooks *hooks;
+    gpointer hooks_data;
 };
 
 static const char *const role_names[] = {
@@ -126,6 +128,13 @@ http_router_set_authorize (HttpRouter *router, HttpAuthorize authorize, gpointer
 {
     router->authorize = authorize;
     router->authorize_data = user_data;
+}
+
+void
+http_router_set_hooks (HttpRouter *router, const HttpHooks *hooks, gpointer user_data)
+{
+    router->hooks = hooks;
+    router->hooks_data = user_data;
 }
 
 GPtrArray *
@@ -274,10 +283,15 @@ http_router_dispatch (const HttpRouter *router, HttpRequest *request)
     const HttpRoute *route = http_request_route (request);
     g_autoptr (GError) error = NULL;
 
+    request->hooks = router->hooks;
+    request->hooks_data = router->hooks_data;
     if (!authorised (router, request, route, &error)) {
         http_reply_error (request, error);
         return;
     }
+    if (router->hooks != NULL && router->hooks->before != NULL &&
+        !router->hooks->before (request, route, router->hooks_data))
+        return;
     for (guint i = 0; i < router->rows->len; i++) {
         Row *row = router->rows->pdata[i];
         if (row->route == route) {

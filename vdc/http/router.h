@@ -54,6 +54,11 @@ typedef enum {
 
 #define HTTP_BODY_LIMIT_BYTES (1024 * 1024)
 
+/* Answers without a schema. */
+#define HTTP_ANSWER_NONE "none"     /* no content */
+#define HTTP_ANSWER_BYTES "bytes"   /* a text or a file of .answer_type */
+#define HTTP_ANSWER_STREAM "stream" /* goes on until one side ends it, of .answer_type */
+
 typedef void (*HttpHandler) (HttpRequest *request, gpointer user_data);
 
 struct HttpRoute {
@@ -63,7 +68,19 @@ struct HttpRoute {
     HttpScope scope;
     const char *name;    /* operation id of the OpenAPI document, unique: "startApplication" */
     const char *summary; /* one line */
-    const char *request_schema, *answer_schema; /* names in the schema table; NULL for now */
+    /*
+     * Names in the schema table. A row that takes a JSON body has the first ("Empty": nothing but dry_run); every
+     * row has the second, or one of HTTP_ANSWER_….
+     */
+    const char *request_schema, *answer_schema;
+    /*
+     * What may stand in the query: "limit=1..10000 format=yaml|json follow! state" are a whole number of that
+     * range, one of these words, a flag, and any text. NULL: nothing. Others are refused.
+     */
+    const char *query;
+    guint status;            /* of success, 0: 200; an answer with a job is 202 */
+    const char *answer_type; /* media type when it is not JSON */
+    gboolean secret_answer;  /* holds a secret: shown once, never written down */
     HttpBodyKind body;
     gsize body_limit_bytes; /* 0: HTTP_BODY_LIMIT_BYTES. More is 413 before the handler is asked */
     HttpHandler handler;
@@ -91,6 +108,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HttpRouter, http_router_free)
  */
 void http_router_add (HttpRouter *router, const HttpRoute *routes, gsize n, gpointer user_data);
 void http_router_set_authorize (HttpRouter *router, HttpAuthorize authorize, gpointer user_data);
+
+/*
+ * What surrounds every handler, on the main loop. Each may be NULL. @hooks is borrowed and must be static.
+ */
+typedef struct {
+    /* After authorisation, before the handler. FALSE: it has answered, or will; the handler is not called. */
+    gboolean (*before) (HttpRequest *request, const HttpRoute *route, gpointer user_data);
+    /* A JSON answer with @status: change it (takes and returns @body). */
+    json_t *(*shape) (HttpRequest *request, guint status, json_t *body, gpointer user_data);
+    /* Any answer but a stream, before it is sent: its status and bytes may be replaced, headers added. */
+    void (*after) (HttpRequest *request, guint *status, GBytes **bytes, gpointer user_data);
+} HttpHooks;
+void http_router_set_hooks (HttpRouter *router, const HttpHooks *hooks, gpointer user_data);
 
 /* Every row in the order added, for generated documents and tests. Caller frees the array, not the rows. */
 GPtrArray *http_router_list (const HttpRouter *router);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vdc/controller/agent_watch.h"
+#include "vdc/controller/api/gate.h"
 
 /* --- operations -------------------------------------------------------------------------------------------- */
 
@@ -95,6 +96,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_verify (router, controller);
     routes_add_ui (router, controller);
     http_router_set_authorize (router, authorize, controller);
+    gate_add (router, controller);
 }
 
 /* --- agents
@@ -115,7 +117,8 @@ post_report (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute agent_rows[] = {
     {HTTP_ROUTE (POST, "/agent/v1/reports", SERVER, NONE, "report"), .summary = "A server's report",
-     .body_limit_bytes = 8 * 1024 * 1024, .handler = post_report},
+     .body_limit_bytes = 8 * 1024 * 1024, .request_schema = "Report", .answer_schema = "ReportTaken",
+     .handler = post_report},
 };
 
 void

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "vdc/controller/api/query.h"
 #include "vdc/controller/controller.h"
 #include "vdc/controller/operation.h"
 #include "vdc/http/reply.h"

@@ -110,7 +110,7 @@ get_template (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/classes", VIEWER, GRID, "listClasses"), .summary = "Classes and assemblies",
-     .answer_schema = "ClassList", .handler = list_classes},
+     .answer_schema = "ClassList", .query = QUERY_PAGE, .handler = list_classes},
     {HTTP_ROUTE (GET, "/api/v1/classes/{class}", VIEWER, GRID, "getClass"), .summary = "One of them",
      .answer_schema = "Class", .handler = get_class},
     {HTTP_ROUTE (GET, "/api/v1/catalogs", VIEWER, GRID, "listCatalog"),

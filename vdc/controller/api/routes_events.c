@@ -131,7 +131,8 @@ get_events (HttpRequest *request, gpointer user_data)
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/events", VIEWER, FILTERED, "listEvents"),
      .summary = "The change log (?after, ?limit), or a stream of server-sent events (?application)",
-     .answer_schema = "EventList", .handler = get_events},
+     .answer_schema = "EventList", .query = "after=0.. limit=1..10000 application follow!",
+     .handler = get_events},
 };
 
 void

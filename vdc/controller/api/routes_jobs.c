@@ -42,7 +42,8 @@ get_job (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/jobs", VIEWER, FILTERED, "listJobs"),
-     .summary = "Jobs, newest first (?application)", .answer_schema = "JobList", .handler = list_jobs},
+     .summary = "Jobs, newest first (?application)", .answer_schema = "JobList",
+     .query = QUERY_PAGE " application state", .handler = list_jobs},
     {HTTP_ROUTE (GET, "/api/v1/jobs/{job}", VIEWER, OBJECT, "getJob"), .summary = "One job with its steps",
      .answer_schema = "Job", .handler = get_job},
 };

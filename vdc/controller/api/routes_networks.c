@@ -56,10 +56,10 @@ get_network (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/networks", VIEWER, GRID, "listNetworks"), .summary = "Outside networks",
-     .answer_schema = "NetworkList", .handler = list_networks},
+     .answer_schema = "NetworkList", .query = QUERY_PAGE, .handler = list_networks},
     {HTTP_ROUTE (POST, "/api/v1/networks", ADMIN, GRID, "createNetwork"),
      .summary = "{name, subnet, gateway, addresses, publish?}", .answer_schema = "Network",
-     .handler = create_network},
+     .request_schema = "NetworkCreate", .status = 201, .handler = create_network},
     {HTTP_ROUTE (GET, "/api/v1/networks/{network}", VIEWER, GRID, "getNetwork"),
      .summary = "One network and who uses it", .answer_schema = "Network", .handler = get_network},
 };

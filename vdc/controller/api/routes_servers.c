@@ -60,10 +60,11 @@ get_server (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/servers", VIEWER, GRID, "listServers"), .summary = "All servers",
-     .answer_schema = "ServerList", .handler = list_servers},
+     .answer_schema = "ServerList", .query = QUERY_PAGE " state", .handler = list_servers},
     {HTTP_ROUTE (POST, "/api/v1/servers", ADMIN, GRID, "registerServer"),
      .summary = "Register {name, address, port?}; the certificate and key are shown once",
-     .answer_schema = "ServerCertificate", .handler = register_server},
+     .answer_schema = "ServerCertificate", .request_schema = "ServerRegister", .status = 201,
+     .secret_answer = TRUE, .handler = register_server},
     {HTTP_ROUTE (GET, "/api/v1/servers/{server}", VIEWER, GRID, "getServer"), .summary = "One server",
      .answer_schema = "Server", .handler = get_server},
 };

@@ -232,13 +232,13 @@ get_script (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/", PUBLIC, NONE, "getConsolePage"), .summary = "The console page",
-     .handler = get_page},
+     .answer_schema = HTTP_ANSWER_BYTES, .answer_type = "text/html", .handler = get_page},
     {HTTP_ROUTE (GET, "/ui", PUBLIC, NONE, "getConsolePageUi"), .summary = "The console page",
-     .handler = get_page},
+     .answer_schema = HTTP_ANSWER_BYTES, .answer_type = "text/html", .handler = get_page},
     {HTTP_ROUTE (GET, "/ui/console.css", PUBLIC, NONE, "getConsoleStyle"), .summary = "Its style",
-     .handler = get_style},
+     .answer_schema = HTTP_ANSWER_BYTES, .answer_type = "text/css", .handler = get_style},
     {HTTP_ROUTE (GET, "/ui/console.js", PUBLIC, NONE, "getConsoleScript"), .summary = "Its script",
-     .handler = get_script},
+     .answer_schema = HTTP_ANSWER_BYTES, .answer_type = "text/javascript", .handler = get_script},
 };
 
 void

@@ -18,7 +18,7 @@ post_verify (HttpRequest *request, gpointer user_data)
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (POST, "/api/v1/verify", OPERATOR, GRID, "verify"),
      .summary = "Compare the store with what the servers have", .answer_schema = "Verification",
-     .handler = post_verify},
+     .request_schema = "Empty", .handler = post_verify},
 };
 
 void

@@ -67,13 +67,16 @@ destroy_volume (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/volumes", VIEWER, FILTERED, "listVolumes"),
-     .summary = "All volumes, unused ones too", .answer_schema = "VolumeList", .handler = list_volumes},
+     .summary = "All volumes, unused ones too", .answer_schema = "VolumeList",
+     .query = QUERY_PAGE " application state", .handler = list_volumes},
     {HTTP_ROUTE (POST, "/api/v1/volumes", ADMIN, GRID, "createVolume"),
-     .summary = "A volume of its own {name, size}", .answer_schema = "Volume", .handler = create_volume},
+     .summary = "A volume of its own {name, size}", .answer_schema = "Volume",
+     .request_schema = "VolumeCreate", .status = 201, .handler = create_volume},
     {HTTP_ROUTE (GET, "/api/v1/volumes/{volume}", VIEWER, OBJECT, "getVolume"), .summary = "By name or id",
      .answer_schema = "Volume", .handler = get_volume},
     {HTTP_ROUTE (DELETE, "/api/v1/volumes/{volume}", ADMIN, OBJECT, "destroyVolume"),
-     .summary = "Destroy an unused volume and its content", .handler = destroy_volume},
+     .summary = "Destroy an unused volume and its content", .request_schema = "VolumeDestroy",
+     .answer_schema = "Nothing", .handler = destroy_volume},
 };
 
 void
