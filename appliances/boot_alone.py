@@ -291,8 +291,20 @@ class Guest:
                     raise GuestError('QEMU does not start') from None
                 time.sleep(0.02)
         self.nonce, self.greeted = os.urandom(8).hex(), False
-        self.send({'t': 'welcome', 'nonce': self.nonce, 'time_ns': time.time_ns()}, first=True)
         threading.Thread(target=self.read_channel, args=(self.channel,), daemon=True).start()
+        threading.Thread(target=self.welcome, args=(self.channel, self.nonce), daemon=True).start()
+
+    def welcome(self, channel, nonce):
+        """Again until the guest answers, as the agent does: a line may be lost while the port changes hands."""
+        pause_s = 1
+        with self.changed:
+            while channel is self.channel and not self.greeted:
+                try:
+                    self.send({'t': 'welcome', 'nonce': nonce, 'time_ns': time.time_ns()}, first=True)
+                except OSError:
+                    return
+                self.changed.wait_for(lambda: channel is not self.channel or self.greeted, pause_s)
+                pause_s = min(2 * pause_s, 8)
 
     def reconnect(self):
         """As a restarted agent would."""
