@@ -48,7 +48,7 @@ class CrashPoints(crashcase.CrashCase):
         self.client.post('applications', {'name': 'shop', 'from': 'shop'})
         actions = [('start', {}), ('scale', {'instances': {'web': 3}}), ('config', {'set': {'title': 'x'}}),
                    ('scale', {'instances': {'web': 1}}), ('restart', {}), ('stop', {})]
-        points = ['controller.before_commit', 'controller.after_commit', 'reconcile.before_act']
+        points = ['commit.01.before', 'commit.02.after', 'round.01.stored']
         died = 0
         for step, (action, more) in enumerate(actions):
             for count in POINT_COUNTS or (3 + step % 4,):
@@ -63,7 +63,7 @@ class CrashPoints(crashcase.CrashCase):
     def test_destroy_killed_at_each_point(self):
         if not self.grid.has_failpoints():
             self.skipTest('not a test build: it has no failpoints')
-        for number, point in enumerate(('controller.before_commit:3', 'controller.after_commit:4')):
+        for number, point in enumerate(('commit.01.before:3', 'commit.02.after:4')):
             name = f'shop{number}'
             self.client.post('applications', {'name': name, 'from': 'shop'})
             self.grid.done(self.client.act(name, 'start'))

@@ -159,13 +159,14 @@ disk_root_ensure (Disks *disks, const Spec *spec, gboolean *made, GError **error
     if (!file_remove (record, error) || !file_remove (path, error) ||
         !create_overlay (disks, path, base, error))
         return NULL;
-    vdc_failpoint ("agent-root-made");
+    FP ("start.15.root_made");
     g_autofree char *text = g_strdup_printf ("{\"epoch\":%" G_GINT64_FORMAT ",\"digest\":\"%s\"}",
                                              spec->root_epoch, spec->image_digest);
     if (!file_replace (record, text, strlen (text), 0600, error)) {
         unlink (path);
         return NULL;
     }
+    FP ("start.16.root_recorded");
     *made = TRUE;
     return g_steal_pointer (&path);
 }
@@ -180,8 +181,11 @@ disk_root_delete (Disks *disks, const char *application, const char *member, GEr
         g_autofree char *path = root_path (disks, application, member, endings[i]);
         if (unlink (path) != 0 && errno != ENOENT && errno != ENOTDIR)
             return vdc_error_set_errno (error, errno, "cannot remove %s", path);
+        if (i == 0)
+            FP ("destroy.03.root_record_gone");
     }
     rmdir (folder); /* only when it was the last */
+    FP ("destroy.04.root_gone");
     return TRUE;
 }
 

@@ -1,6 +1,7 @@
 /* How a member moves: what is begun, and what is asked of it. */
 #include "vdc/agent/instance_private.h"
 
+#include "vdc/base/bug.h"
 #include "vdc/base/clock.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
@@ -28,6 +29,7 @@ start (Instance *instance)
     g_clear_pointer (&instance->counters, json_decref);
     guest_state_reset (&instance->guest);
     instance_move (instance, VM_PREPARING); /* on disk before anything is made */
+    FP ("start.14.preparing");
     instance_job_push (job);
 }
 
@@ -57,10 +59,12 @@ stop (Instance *instance)
     gboolean told =
         instance->channel != NULL && channel_send (instance->channel, json_pack ("{s:s}", "t", "stop"));
 
+    FP ("stop.06.guest_told");
     if (told && instance->spec->stop_timeout_s > 0)
         instance->stop_timer =
             g_timeout_add_seconds (instance->spec->stop_timeout_s, guest_had_its_time, instance);
     instance_move (instance, VM_STOPPING);
+    FP ("stop.07.stopping");
     if (instance->stop_timer == 0)
         clean (instance);
 }
@@ -175,6 +179,10 @@ instance_put (Instance *instance, Spec *spec, GError **error)
         instance->spec = before;
         return FALSE;
     }
+    if (spec->power)
+        FP ("apply.04.spec_kept");
+    else
+        FP ("stop.05.spec_kept");
     if (spec->cpu != before->cpu || spec->cpu_cap != before->cpu_cap)
         instance->limits_stale = TRUE;
     spec_unref (before);
@@ -197,6 +205,7 @@ instance_delete (Instance *instance, gboolean remove_root, GError **error)
         instance->deleting = before;
         return FALSE;
     }
+    FP ("stop.17.delete_kept");
     instance_step (instance);
     return TRUE;
 }
@@ -249,6 +258,7 @@ instance_new (const Host *host, Spec *spec, const InstanceListener *listener, GE
         instance_free (instance);
         return NULL;
     }
+    FP ("start.12.spec_kept");
     instance_step (instance);
     return instance;
 }

@@ -1,6 +1,7 @@
 /* The guest's end of a member: its channel, what it says, its settings. */
 #include "vdc/agent/instance_private.h"
 
+#include "vdc/base/bug.h"
 #include "vdc/base/log.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ guest_hello (const json_t *message, gpointer user_data)
     Instance *instance = user_data;
     g_clear_pointer (&instance->settings_sent, g_free);
     guest_state_take (&instance->guest, "hello", message);
+    FP ("start.29.hello");
     instance_send_settings (instance);
     instance_tell (instance);
 }
@@ -27,6 +29,7 @@ keep_now (gpointer user_data)
     Instance *instance = user_data;
     instance->keep_timer = 0;
     instance_keep (instance);
+    FP ("start.36.ready_kept");
     return G_SOURCE_REMOVE;
 }
 
@@ -57,6 +60,17 @@ log_guest (Instance *instance, const char *kind, const json_t *message)
 }
 
 static void
+pass_message (const char *type, const json_t *message)
+{
+    if (strcmp (type, "configured") == 0)
+        FP ("start.33.configured");
+    else if (strcmp (type, "drained") == 0)
+        FP ("scale.04.drain_said");
+    else if (strcmp (json_str (message, "state", ""), "ready") == 0)
+        FP ("start.35.ready");
+}
+
+static void
 guest_message (const char *type, const json_t *message, gpointer user_data)
 {
     Instance *instance = user_data;
@@ -64,6 +78,7 @@ guest_message (const char *type, const json_t *message, gpointer user_data)
     if (strcmp (type, "log") == 0 || strcmp (type, "alert") == 0)
         log_guest (instance, type, message);
     else if (guest_state_take (&instance->guest, type, message)) {
+        pass_message (type, message);
         if (strcmp (type, "state") == 0)
             keep_soon (instance); /* a new agent shall not take a guest that is ready for one that boots */
         instance_tell (instance);
@@ -117,4 +132,5 @@ instance_send_settings (Instance *instance)
     channel_send (instance->channel, json_pack ("{s:s, s:O}", "t", "settings", "settings", settings));
     g_free (instance->settings_sent);
     instance->settings_sent = g_steal_pointer (&text);
+    FP ("start.30.settings_sent");
 }

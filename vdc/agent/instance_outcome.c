@@ -1,6 +1,7 @@
 /* What became of it: results of workers, and what the hypervisor says. */
 #include "vdc/agent/instance_private.h"
 
+#include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
 #include "vdc/base/log.h"
@@ -20,7 +21,9 @@ died (Instance *instance, const char *exit)
     g_clear_handle_id (&instance->stop_timer, g_source_remove);
     g_clear_handle_id (&instance->resume_timer, g_source_remove);
     gboolean wanted = instance->vm == VM_STOPPING;
-    if (!wanted)
+    if (wanted)
+        FP ("stop.08.vm_ended");
+    else
         instance_take_tail (instance);
     instance_set_exit (instance, wanted ? NULL : exit);
     instance_close_channel (instance);
@@ -36,6 +39,7 @@ runs (Instance *instance)
     instance->dirty = TRUE;
     instance_open_channel (instance);
     instance_move (instance, VM_RUNNING);
+    FP ("start.28.running");
 }
 
 static void
@@ -48,6 +52,7 @@ start_finished (Instance *instance, InstanceJob *job)
         instance->mtu_known = TRUE;
         spec_unref (instance->wired);
         instance->wired = spec_ref (job->spec);
+        FP ("start.27.start_known");
         runs (instance);
         if (instance->died_early != NULL)
             died (instance, instance->died_early);
@@ -76,6 +81,7 @@ clean_finished (Instance *instance, InstanceJob *job)
                             !(instance->spec->power && instance->spec->incarnation > instance->have);
         if (instance->vm == VM_STOPPING || given_up)
             instance_move (instance, VM_STOPPED);
+        FP ("stop.15.stopped");
         return;
     }
     vdc_log (VDC_LOG_WARNING, "cannot clean up behind a member, trying again", "member", instance->spec->key,
@@ -130,6 +136,7 @@ delete_finished (Instance *instance, InstanceJob *job)
     if (error == NULL && instance->deleting == DELETE_ALL && !job->remove_root)
         return;                 /* more was asked for meanwhile */
     console_remove_files (log); /* its object stays: somebody may be asking for it until we are gone */
+    FP ("stop.18.console_gone");
     if (error != NULL || !file_remove (record, &error)) {
         vdc_log (VDC_LOG_WARNING, "cannot delete a member, trying again", "member", spec->key, "error",
                  error->message, NULL);
@@ -138,6 +145,7 @@ delete_finished (Instance *instance, InstanceJob *job)
         return;
     }
     g_clear_handle_id (&instance->keep_timer, g_source_remove);
+    FP ("stop.19.record_gone");
     remove (folder);       /* only when it was the last */
     instance->busy = TRUE; /* nothing more */
     instance->gone = TRUE;

@@ -1,5 +1,6 @@
 /* vdc-agent: options, listener, loop. */
 #include "vdc/agent/agent.h"
+#include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 #include "vdc/base/log.h"
 #include "vdc/http/server.h"
@@ -101,6 +102,8 @@ main (int argc, char **argv)
     g_autoptr (HttpRouter) router = http_router_new ();
 
     signal (SIGPIPE, SIG_IGN);
+    if (vdc_failpoints_asked (argc, argv))
+        return 0;
     /* Every worker would keep a heap of its own, with what libnftables once needed for its rules: 1.6 MB
      * each. */
     mallopt (M_ARENA_MAX, 1);

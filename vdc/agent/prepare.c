@@ -89,6 +89,7 @@ do_volumes (Start *start, GError **error)
         if (start->volumes[i] == NULL)
             return FALSE;
     }
+    FP ("start.17.volumes_open");
     return TRUE;
 }
 
@@ -132,6 +133,7 @@ do_wires (Start *start, GError **error)
         WireTap *tap = &g_array_index (start->taps, WireTap, i);
         start->nics[i] = (DomainNic){tap->tap, tap->mtu};
     }
+    FP ("start.23.wires_up");
     return TRUE;
 }
 
@@ -208,7 +210,10 @@ do_domain (Start *start, GError **error)
         return FALSE;
     unlink (start->channel);
     unlink (start->console);
-    return hypervisor->ops->start (hypervisor, &start->domain, &start->pid, error);
+    if (!hypervisor->ops->start (hypervisor, &start->domain, &start->pid, error))
+        return FALSE;
+    FP ("start.24.domain_made");
+    return TRUE;
 }
 
 static gboolean
@@ -239,7 +244,10 @@ limit (const Host *host, const Spec *spec, guint64 memory_bytes, pid_t pid, GErr
 static gboolean
 do_limits (Start *start, GError **error)
 {
-    return limit (start->host, start->spec, start->spec->memory_bytes, start->pid, error);
+    if (!limit (start->host, start->spec, start->spec->memory_bytes, start->pid, error))
+        return FALSE;
+    FP ("start.25.limits_set");
+    return TRUE;
 }
 
 static gboolean
@@ -255,8 +263,10 @@ undo_limits (Start *start)
 static gboolean
 do_go (Start *start, GError **error)
 {
-    vdc_failpoint ("agent-before-go");
-    return start->host->hypervisor->ops->resume (start->host->hypervisor, start->uuid, error);
+    if (!start->host->hypervisor->ops->resume (start->host->hypervisor, start->uuid, error))
+        return FALSE;
+    FP ("start.26.domain_going");
+    return TRUE;
 }
 
 static const struct {
@@ -328,6 +338,7 @@ prepare_wires (const Host *host, const Spec *spec, PrepareResult *result)
 
     if (!ensure_wires (host, spec, &taps, &error))
         return fail (result, "wire", error);
+    FP ("apply.05.wires_relaid");
     result->mtu = taps->len ? g_array_index (taps, WireTap, 0).mtu : 0;
     return TRUE;
 }
@@ -354,14 +365,19 @@ prepare_clean (const Host *host, const char *application, const char *applicatio
     GError *error = NULL;
 
     /* Nothing is given back while a VM may still use it. */
-    if (!host->hypervisor->ops->destroy (host->hypervisor, uuid, &error) ||
-        !cgroup_remove (host->cgroups, group, &error))
+    if (!host->hypervisor->ops->destroy (host->hypervisor, uuid, &error))
         return fail (result, "domain", error);
+    FP ("stop.09.vm_gone");
+    if (!cgroup_remove (host->cgroups, group, &error))
+        return fail (result, "domain", error);
+    FP ("stop.10.limits_gone");
     unlink (channel);
     unlink (console);
     if (!remove_wires (host, application_id, member, &error))
         return fail (result, "wire", error);
+    FP ("stop.13.wires_gone");
     volume_close_all (host->disks, user);
+    FP ("stop.14.volumes_closed");
     return TRUE;
 }
 

@@ -1,5 +1,6 @@
 #include "vdc/agent/reporter.h"
 
+#include "vdc/base/bug.h"
 #include "vdc/base/log.h"
 #include "vdc/http/client.h"
 
@@ -46,6 +47,7 @@ push (Reporter *reporter)
     json_put (body, "seq", json_integer (++reporter->seq));
     HttpCallOptions options = {.json = body, .timeout_ms = REPORT_TIMEOUT_MS};
     reporter->call = http_client_send (reporter->client, "POST", reporter->url, &options, reported, reporter);
+    FP ("start.31.report_sent");
 }
 
 static gboolean

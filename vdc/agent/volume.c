@@ -1,6 +1,7 @@
 #include "vdc/agent/volume.h"
 
 #include "vdc/agent/disk_private.h"
+#include "vdc/base/bug.h"
 #include "vdc/base/command.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
@@ -125,12 +126,15 @@ create_new (Disks *disks, const char *id, const char *name, const char *applicat
     unlink (path);
     if (!set_length (path, size_bytes, error))
         return FALSE;
+    FP ("start.04.volume_file");
     g_autoptr (json_t) record =
         json_pack ("{s:o, s:o, s:I, s:o, s:b, s:b, s:n, s:[]}", "name", json_str_new (name), "application",
                    json_str_new (application), "size_bytes", (json_int_t)size_bytes, "filesystem",
                    json_str_new (filesystem), "seeded", 0, "used", 0, "writer", "readers");
-    if (save_record (disks, id, record, error))
+    if (save_record (disks, id, record, error)) {
+        FP ("start.05.volume_record");
         return TRUE;
+    }
     unlink (path);
     return FALSE;
 }
@@ -190,8 +194,12 @@ volume_seed (Disks *disks, const char *id, GBytes *tar, GError **error)
     }
     if (!make_filesystem (disks, id, tar, error))
         return FALSE;
+    FP ("start.08.seed_filled");
     json_put (record, "seeded", json_true ());
-    return save_record (disks, id, record, error);
+    if (!save_record (disks, id, record, error))
+        return FALSE;
+    FP ("start.09.seed_recorded");
+    return TRUE;
 }
 
 static gssize
@@ -294,7 +302,16 @@ volume_delete (Disks *disks, const char *id, GError **error)
         return FALSE;
     }
     /* The record first: what a crash leaves is then an orphan, not a volume without content. */
-    return file_remove (path, error) && file_remove (raw, error) && remove_rests (disks, id, error);
+    if (!file_remove (path, error))
+        return FALSE;
+    FP ("destroy.08.volume_record_gone");
+    if (!file_remove (raw, error))
+        return FALSE;
+    FP ("destroy.09.volume_file_gone");
+    if (!remove_rests (disks, id, error))
+        return FALSE;
+    FP ("destroy.10.volume_rests_gone");
+    return TRUE;
 }
 
 static json_t *

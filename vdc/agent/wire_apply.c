@@ -119,7 +119,7 @@ bridge_ensure (WireHost *host, const char *name, const char *alias, int *index, 
 {
     if (!link_make_bridge (host->link, name, error))
         return FALSE;
-    vdc_failpoint ("wires-bridge-made");
+    FP ("start.18.bridge_made");
     g_autoptr (LinkInfo) info = link_get (host->link, name, error);
     if (info == NULL)
         return FALSE;
@@ -304,7 +304,7 @@ tap_ensure (const Ensure *e, const WireNic *nic, GError **error)
 {
     if (!link_make_tap (nic->tap, error))
         return FALSE;
-    vdc_failpoint ("wires-tap-made");
+    FP ("start.19.tap_made");
     g_autoptr (LinkInfo) info = link_get (e->host->link, nic->tap, error);
     if (info == NULL)
         return FALSE;
@@ -433,16 +433,16 @@ ensure_locked (Ensure *e, GError **error)
     for (guint i = 0; i < e->member->nics->len; i++)
         if (!tap_ensure (e, g_ptr_array_index (e->member->nics, i), error))
             return FALSE;
-    vdc_failpoint ("wires-taps-made");
+    FP ("start.20.taps_made");
     if (!rules_ensure (e, stale_taps, error))
         return FALSE;
-    vdc_failpoint ("wires-rules-made");
+    FP ("start.21.rules_laid");
     if (!delete_links (e->host, stale_taps, error))
         return FALSE;
     for (guint i = 0; i < e->member->nics->len; i++) {
         if (!nic_ensure (e, g_ptr_array_index (e->member->nics, i), error))
             return FALSE;
-        vdc_failpoint ("wires-tap-up");
+        FP ("start.22.tap_up");
     }
     return sweep_bridges (e->host, error);
 }
@@ -526,10 +526,10 @@ wire_host_remove_taps (WireHost *host, const char *prefix, GError **error)
 {
     if (!remove_tap_links (host, prefix, error))
         return FALSE;
-    vdc_failpoint ("wires-taps-removed");
+    FP ("stop.11.taps_gone");
     if (!remove_rules (host, prefix, error))
         return FALSE;
-    vdc_failpoint ("wires-rules-removed");
+    FP ("stop.12.rules_gone");
     return sweep_bridges (host, error);
 }
 

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/controller/change_internal.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/placement.h"
@@ -97,6 +98,7 @@ change_adopt (Controller *controller, ApplicationRecord *application, const Prep
         follow_change (controller, application, diff->members->pdata[i], placed);
     controller_note (controller, "application.changed", "application", application->name, application->name,
                      application->state, json_pack ("{s:I}", "revision", (json_int_t)application->revision));
+    FP ("apply.01.adopted");
     return TRUE;
 }
 

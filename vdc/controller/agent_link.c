@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/moves.h"
 #include "vdc/controller/seed.h"
@@ -123,6 +124,7 @@ on_put (HttpCall *http_call, const HttpAnswer *answer, const GError *error, gpoi
         if (member->generation == call->generation)
             member->put_us = clock_monotonic_us (controller->clock) + AGAIN_US;
         member->attempts = 0;
+        FP ("start.13.spec_answered");
     } else if (member != NULL) {
         if (vdc_error_is_conflict (error) && member->generation == call->generation)
             raise_generation (member);
@@ -147,6 +149,10 @@ put_spec (Controller *controller, Server *server, ApplicationRecord *application
     call->generation = member->generation;
     member->calling = TRUE;
     http_client_send (controller->agents, "PUT", url, &options, on_put, call);
+    if (specs_power (application, member))
+        FP ("start.11.spec_sent");
+    else
+        FP ("stop.04.spec_sent");
 }
 
 static void
@@ -161,6 +167,7 @@ on_delete (HttpCall *http_call, const HttpAnswer *answer, const GError *error, g
         member->erased = call->erase;
         member->delete_us = clock_monotonic_us (controller->clock) + DELETE_AGAIN_US;
         member->attempts = 0;
+        FP ("stop.20.delete_answered");
     } else if (member != NULL)
         failed (call, application, member, "agent did not delete the instance, retrying", error);
     call_free (call);
@@ -187,6 +194,7 @@ delete_instance (Controller *controller, Server *server, ApplicationRecord *appl
         member->fresh = FALSE;
     }
     http_client_send (controller->agents, "DELETE", url, &options, on_delete, call);
+    FP ("stop.16.delete_sent");
 }
 
 static gboolean
@@ -258,6 +266,7 @@ volume_made (Controller *controller, VolumeRecord *volume, gint64 size_bytes)
     volume->attempts = 0;
     record_set_json (&volume->error, NULL);
     record_set_string (&volume->seed, NULL);
+    FP ("start.10.volume_made");
     vdc_log (VDC_LOG_INFO, "volume made", "volume", volume->name, "id", volume->id, "server", volume->server,
              NULL);
 }
@@ -301,6 +310,7 @@ put_seed (Controller *controller, Server *server, VolumeRecord *volume)
         .bytes = tar, .content_type = "application/x-tar", .timeout_ms = SEED_TIMEOUT_MS};
     http_client_send (controller->agents, "PUT", url, &options, on_volume_seeded,
                       volume_call_new (controller, volume));
+    FP ("start.07.seed_sent");
 }
 
 static void
@@ -309,6 +319,8 @@ on_volume_put (HttpCall *http_call, const HttpAnswer *answer, const GError *erro
     Call *call = user_data;
     Controller *controller = call->controller;
     VolumeRecord *volume = call_volume (call);
+    if (volume != NULL && error == NULL)
+        FP ("start.06.volume_answered");
     if (volume != NULL && error != NULL)
         volume_failed (controller, volume, error);
     else if (volume != NULL && volume->seed != NULL) {
@@ -331,6 +343,7 @@ put_volume (Controller *controller, Server *server, VolumeRecord *volume)
     const HttpCallOptions options = {.json = body, .timeout_ms = SEED_TIMEOUT_MS};
     http_client_send (controller->agents, "PUT", url, &options, on_volume_put,
                       volume_call_new (controller, volume));
+    FP ("start.03.volume_sent");
 }
 
 static void
@@ -338,9 +351,10 @@ on_volume_deleted (HttpCall *http_call, const HttpAnswer *answer, const GError *
 {
     Call *call = user_data;
     VolumeRecord *volume = call_volume (call);
-    if (volume != NULL && (error == NULL || vdc_error_is_not_found (error)))
+    if (volume != NULL && (error == NULL || vdc_error_is_not_found (error))) {
         record_set_string (&volume->server, NULL); /* the next round drops the record */
-    else if (volume != NULL)
+        FP ("destroy.11.volume_answered");
+    } else if (volume != NULL)
         volume_failed (call->controller, volume, error);
     controller_wake (call->controller);
     call_free (call);
@@ -357,6 +371,7 @@ act_on_volume (Controller *controller, VolumeRecord *volume)
         const HttpCallOptions options = {.timeout_ms = CALL_TIMEOUT_MS};
         http_client_send (controller->agents, "DELETE", url, &options, on_volume_deleted,
                           volume_call_new (controller, volume));
+        FP ("destroy.07.volume_sent");
     } else if (!volume->made && volume->error == NULL)
         put_volume (controller, server, volume);
 }
@@ -398,6 +413,7 @@ agent_link_decide_volumes (Controller *controller)
                          NULL);
         g_hash_table_iter_remove (&iter);
         dropped = TRUE;
+        FP ("destroy.12.volume_dropped");
     }
     if (dropped)
         controller_wake (controller);

@@ -3,6 +3,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/placement.h"
@@ -121,6 +122,7 @@ agent_watch_report (Controller *controller, const char *peer, json_t *report, GE
     json_object_del (server->info, "instances");
     move_server (controller, server, SERVER_UP);
     controller_wake (controller);
+    FP ("start.32.report_taken");
     return TRUE;
 }
 

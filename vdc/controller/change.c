@@ -1,5 +1,6 @@
 /*
- * Changes of what an application is: apply, scale, config. create.c makes a new one, adopt.c takes a change over.
+ * Changes of what an application is: apply, scale, config. create.c makes a new one, adopt.c takes a change
+ * over.
  *
  * A change is checked against everything it needs (rules, capacity, outside addresses) before the first
  * record moves. Members that go away are drained and deleted under the old description; only then is the new
@@ -8,6 +9,7 @@
  */
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/controller/change_internal.h"
 #include "vdc/controller/jobs.h"
 #include "vdc/controller/networks.h"
@@ -124,6 +126,24 @@ set_next (ApplicationRecord *application, const Prepared *prepared, const char *
                      json_pack ("{s:O, s:O, s:O, s:s?, s:s?}", "applied", prepared->document, "used",
                                 topology_used (prepared->topology), "images", prepared->images, "text", text,
                                 "format", format));
+    FP ("scale.01.next_kept");
+}
+
+/* The change is in memory; make it durable. Takes and returns @answer. */
+static json_t *
+finish_change (Controller *controller, Operation *operation, const char *kind, json_t *answer, GError **error)
+{
+    gboolean scales = strcmp (kind, "scale") == 0;
+    if (scales)
+        FP ("scale.02.decided");
+    else
+        FP ("apply.02.decided");
+    answer = operation_finish (controller, operation, answer, error);
+    if (scales)
+        FP ("scale.03.accepted");
+    else
+        FP ("apply.03.accepted");
+    return answer;
 }
 
 static json_t *
@@ -159,7 +179,7 @@ change (Controller *controller, Operation *operation, ApplicationRecord *applica
     if (json_array_size (steps) > 0)
         json_put (answer, "job",
                   json_string (job_start (controller, application, kind, json_incref (steps))->id));
-    return operation_finish (controller, operation, answer, error);
+    return finish_change (controller, operation, kind, answer, error);
 }
 
 static json_t *

@@ -142,12 +142,12 @@ controller_commit (Controller *controller, GError **error)
     if (changes.txn == NULL)
         changes.txn = store_begin (controller->store);
     put_noted (controller, changes.txn);
-    vdc_failpoint ("controller.before_commit");
+    FP ("commit.01.before");
     gboolean written = store_commit (changes.txn, NULL, error);
     changes_end (&changes, written);
     if (!written)
         return FALSE;
-    vdc_failpoint ("controller.after_commit");
+    FP ("commit.02.after");
     json_array_clear (controller->noted);
     json_array_clear (controller->written);
     return TRUE;

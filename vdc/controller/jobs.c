@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 
@@ -39,6 +40,21 @@ running_job (Controller *controller, const ApplicationRecord *application)
     return job != NULL && strcmp (job->state, "running") == 0 ? job : NULL;
 }
 
+static void
+pass_end (const char *kind)
+{
+    if (strcmp (kind, "start") == 0)
+        FP ("start.39.ended");
+    else if (strcmp (kind, "stop") == 0)
+        FP ("stop.22.ended");
+    else if (strcmp (kind, "scale") == 0)
+        FP ("scale.08.ended");
+    else if (strcmp (kind, "destroy") == 0)
+        FP ("destroy.13.ended");
+    else
+        FP ("apply.08.ended");
+}
+
 void
 job_end (Controller *controller, ApplicationRecord *application, const char *state, const json_t *error)
 {
@@ -53,6 +69,7 @@ job_end (Controller *controller, ApplicationRecord *application, const char *sta
              "state", state, NULL);
     controller_note (controller, "job.state", "job", job->id, application->name, state,
                      json_pack ("{s:s, s:O?}", "kind", job->kind, "error", job->error));
+    pass_end (job->kind);
 }
 
 gboolean

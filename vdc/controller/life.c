@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/jobs.h"
 #include "vdc/controller/moves.h"
@@ -244,8 +245,11 @@ operation_start (Controller *controller, Operation *operation, ApplicationRecord
     if (!life_begin_start (controller, operation, application, error))
         return NULL;
     json_t *steps = start_steps (controller, application, NULL);
-    return operation_finish (controller, operation, begin_job (controller, application, "start", steps),
-                             error);
+    json_t *answer = begin_job (controller, application, "start", steps);
+    FP ("start.01.decided");
+    answer = operation_finish (controller, operation, answer, error);
+    FP ("start.02.accepted");
+    return answer;
 }
 
 json_t *
@@ -314,9 +318,11 @@ operation_stop (Controller *controller, Operation *operation, ApplicationRecord 
     if ((phase == PHASE_STOPPING && !application->then_start) || phase == PHASE_FAILING)
         return under_way (controller, operation, application, error);
     begin_stop (controller, application);
-    json_t *steps = stop_steps (application);
-    return operation_finish (controller, operation, begin_job (controller, application, "stop", steps),
-                             error);
+    json_t *answer = begin_job (controller, application, "stop", stop_steps (application));
+    FP ("stop.01.decided");
+    answer = operation_finish (controller, operation, answer, error);
+    FP ("stop.02.accepted");
+    return answer;
 }
 
 json_t *
@@ -400,8 +406,11 @@ operation_destroy (Controller *controller, Operation *operation, ApplicationReco
     record_set_json (&application->next, NULL);
     controller_note (controller, "application.destroying", "application", application->name,
                      application->name, application->state, NULL);
-    return operation_finish (controller, operation, begin_job (controller, application, "destroy", steps),
-                             error);
+    json_t *answer = begin_job (controller, application, "destroy", steps);
+    FP ("destroy.01.decided");
+    answer = operation_finish (controller, operation, answer, error);
+    FP ("destroy.02.accepted");
+    return answer;
 }
 
 /* --- one instance ------------------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/file.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
@@ -251,6 +252,8 @@ main (int argc, char **argv)
     g_autoptr (GError) error = NULL;
     Options options = {0};
     gboolean good;
+    if (vdc_failpoints_asked (argc, argv))
+        return 0;
     prctl (PR_SET_DUMPABLE, 0); /* its memory holds keys and the token */
     umask (077);
     good = parse_options (&options, &argc, &argv, &error);

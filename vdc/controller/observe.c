@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/moves.h"
@@ -274,6 +275,8 @@ observe_member (Controller *controller, ApplicationRecord *application, MemberRe
             extend_timer (controller, member);
         if (is_up (guest)) {
             const json_t *hurt = json_object_get (member->report, "error");
+            if (!member->was_ready)
+                FP ("start.37.member_ready");
             member->was_ready = member->rooted = TRUE;
             member->timer_us = 0;
             record_set_json (&member->error, json_is_object (hurt) ? json_deep_copy (hurt) : NULL);

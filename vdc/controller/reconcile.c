@@ -63,8 +63,10 @@ decide_starting (Controller *controller, ApplicationRecord *application)
         State state = state_from_name (member->state);
         whole = whole && (!member->on || state == STATE_RUNNING || state == STATE_DEGRADED);
     }
-    if (whole && !application->failed)
+    if (whole && !application->failed) {
         move_phase (controller, application, PHASE_RUNNING);
+        FP ("start.38.running");
+    }
 }
 
 /* --- stopping ---------------------------------------------------------------------------------------------- */
@@ -122,14 +124,17 @@ decide_stopping (Controller *controller, ApplicationRecord *application)
             member->on = member->again = FALSE;
             member->failed = FALSE;
             record_set_json (&member->error, NULL);
+            FP ("stop.03.member_off");
         } else if (phase_of (application) == PHASE_STOPPING && member->failed) {
             member->failed = FALSE;
             record_set_json (&member->error, NULL);
         }
         gone = gone && !member->on && member_is_gone (member);
     }
-    if (gone)
-        end_stop (controller, application);
+    if (!gone)
+        return;
+    FP ("stop.21.all_gone");
+    end_stop (controller, application);
 }
 
 /* --- running ----------------------------------------------------------------------------------------------- */
@@ -150,6 +155,7 @@ decide_again (Controller *controller, ApplicationRecord *application, MemberReco
     member->again = member->renew = FALSE;
     member->incarnation++;
     member->timer_us = controller_now_us (controller);
+    FP ("apply.07.restarting");
 }
 
 /* Every client confirmed the settings that say so, and nothing is under way on its inputs any more; or time
@@ -185,12 +191,15 @@ decide_leaving (Controller *controller, ApplicationRecord *application)
         if (!member->leaving)
             continue;
         if (member->on && (!member->draining || member->failed || !member_has_vm (member) ||
-                           is_drained (controller, application, member)))
+                           is_drained (controller, application, member))) {
             member->on = FALSE;
+            FP ("scale.05.drained");
+        }
         if (!member->on && (member->server == NULL || (member->erased && member_is_gone (member)))) {
             controller_note (controller, "instance.removed", "instance", member->name, application->name,
                              NULL, NULL);
             g_ptr_array_remove_index (application->members, i - 1);
+            FP ("scale.06.member_removed");
         }
     }
 }
@@ -215,8 +224,10 @@ decide_next (Controller *controller, ApplicationRecord *application)
     for (guint i = 0; i < application->members->len; i++)
         if (((MemberRecord *)application->members->pdata[i])->leaving)
             return;
-    if (operation_adopt_next (controller, application, &error))
+    if (operation_adopt_next (controller, application, &error)) {
+        FP ("scale.07.next_adopted");
         return;
+    }
     restore_members (application);
     vdc_log (VDC_LOG_ERROR, "change cannot be taken over, keeping the old description", "application",
              application->name, "error", error->message, NULL);
@@ -247,6 +258,8 @@ release_volumes (Controller *controller, ApplicationRecord *application)
         volume->deleting = TRUE;
         left++;
     }
+    if (left > 0)
+        FP ("destroy.06.volumes_marked");
     return left;
 }
 
@@ -259,7 +272,10 @@ decide_destroying (Controller *controller, ApplicationRecord *application)
     for (guint i = 0; i < application->members->len; i++)
         ((MemberRecord *)application->members->pdata[i])->leaving = TRUE;
     decide_leaving (controller, application);
-    if (application->members->len > 0 || release_volumes (controller, application) > 0)
+    if (application->members->len > 0)
+        return FALSE;
+    FP ("destroy.05.members_left");
+    if (release_volumes (controller, application) > 0)
         return FALSE;
     job_end (controller, application, "done", NULL);
     controller_note (controller, "application.destroyed", "application", application->name, application->name,
@@ -335,6 +351,7 @@ decide_all (Controller *controller)
         vdc_log (VDC_LOG_INFO, "application destroyed", "application", name, NULL);
         controller_write (controller, STORE_APPLICATIONS, name, NULL);
         g_hash_table_iter_remove (&iter);
+        FP ("destroy.14.dropped");
     }
 }
 
@@ -388,6 +405,6 @@ reconcile_all (Controller *controller)
                  NULL);
         return;
     }
-    vdc_failpoint ("reconcile.before_act");
+    FP ("round.01.stored");
     agent_link_act (controller);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/id.h"
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/member_spec.h"
@@ -71,6 +72,7 @@ update_go (Controller *controller, ApplicationRecord *application)
             continue;
         member->go = TRUE;
         member->timer_us = controller_now_us (controller);
+        FP ("start.34.go_given");
     }
 }
 

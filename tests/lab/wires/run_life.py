@@ -17,8 +17,8 @@ from frames import *  # noqa: E402,F403
 from grid import ADDRESSES, Application, Tool, sh  # noqa: E402
 
 LB, WEB, WDB, DB = ('lb', 'out'), ('web.1', 'in'), ('web.1', 'db'), ('db', 'in')
-POINTS = ['wires-tap-made', 'wires-taps-made', 'wires-rules-made', 'wires-bridge-made', 'wires-tap-up']
-REMOVE_POINTS = ['wires-taps-removed', 'wires-rules-removed']
+POINTS = ['start.19.tap_made', 'start.20.taps_made', 'start.21.rules_laid', 'start.18.bridge_made', 'start.22.tap_up']
+REMOVE_POINTS = ['stop.11.taps_gone', 'stop.12.rules_gone']
 rows = [0, 0]
 
 
@@ -125,7 +125,7 @@ def damage(tool, app):
 
 
 def kills(tool, app):
-    if b'wires-tap-made' not in open(tool.program, 'rb').read():
+    if b'start.19.tap_made' not in open(tool.program, 'rb').read():
         print('# no failpoints in this build: kill rows left out')
         return
     for point in POINTS:
