@@ -160,7 +160,7 @@ change (Controller *controller, Operation *operation, ApplicationRecord *applica
     g_autoptr (GPtrArray) names = change_members_to_place (application, prepared->topology, diff);
     g_autoptr (GHashTable) placed = NULL;
     if (!may_change (controller, application, error) || !is_accepted (operation, diff, error) ||
-        !volumes_may_follow (controller, application->name, prepared->topology, operation->confirm, error))
+        !volumes_may_follow (controller, operation, application->name, prepared->topology, error))
         return NULL;
     g_autoptr (json_t) outside = networks_assign (controller, application, prepared->topology, error);
     if (outside == NULL)

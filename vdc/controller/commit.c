@@ -11,8 +11,10 @@ controller_note (Controller *controller, const char *kind, const char *object, c
                  const char *application, const char *state, json_t *data)
 {
     json_array_append_new (controller->noted,
-                           json_pack ("{s:s, s:s, s:s, s:s?, s:s?, s:o?}", "kind", kind, "object", object,
-                                      "id", id, "application", application, "state", state, "data", data));
+                           json_pack ("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:o?}", "kind", kind, "object",
+                                      object, "id", id, "application", application, "application_id",
+                                      access_application_id (controller, application), "state", state, "data",
+                                      data));
 }
 
 void
@@ -122,6 +124,7 @@ put_noted (Controller *controller, StoreTxn *txn)
                              .object = json_str (row, "object", ""),
                              .id = json_str (row, "id", ""),
                              .application = json_str (row, "application", NULL),
+                             .application_id = json_str (row, "application_id", NULL),
                              .state = json_str (row, "state", NULL),
                              .data = json_is_object (data) ? json_incref (data) : NULL};
         event_add (txn, &event);

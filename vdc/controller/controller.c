@@ -59,6 +59,7 @@ load_records (Controller *controller, GError **error)
     g_hash_table_remove_all (controller->jobs);
     return store_list (controller->store, STORE_VOLUMES, NULL, NULL, 0, load_volume, controller, error) &&
            store_list (controller->store, STORE_JOBS, NULL, NULL, 0, load_job, controller, error) &&
+           access_reload (controller, error) &&
            store_list (controller->store, STORE_APPLICATIONS, NULL, NULL, 0, load_application, controller,
                        error);
 }
@@ -141,6 +142,7 @@ controller_new (const ControllerOptions *options, GError **error)
     controller->jobs =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)job_record_free);
     controller->servers = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, server_free);
+    controller->access = access_new ();
     controller->catalog = catalog_folder_new (options->catalog_folders, options->images_file);
     catalog_folder_reload (controller->catalog);
 
@@ -171,6 +173,7 @@ controller_free (Controller *controller)
     g_hash_table_unref (controller->jobs);
     g_hash_table_unref (controller->servers);
     catalog_folder_free (controller->catalog);
+    access_free (controller->access);
     if (controller->store != NULL)
         store_close (controller->store);
     json_decref (controller->noted);
@@ -199,6 +202,7 @@ on_tick (gpointer user_data)
 {
     Controller *controller = user_data;
     agent_watch_tick (controller);
+    access_tick (controller);
     reconcile_all (controller);
     return G_SOURCE_CONTINUE;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vdc/base/clock.h"
+#include "vdc/controller/access/access.h"
 #include "vdc/controller/catalog_folder.h"
 #include "vdc/controller/records.h"
 #include "vdc/http/client.h"
@@ -37,9 +38,10 @@ typedef struct {
     Clock *clock;             /* NULL: the machine's */
 } ControllerOptions;
 
-typedef struct {
+typedef struct Controller {
     Clock *clock;
     Store *store;
+    Access *access;
     CatalogFolder *catalog;
     HttpClient *agents;
     GHashTable *applications; /* name → ApplicationRecord */

@@ -60,7 +60,7 @@ create_from (Controller *controller, Operation *operation, const char *name, con
         return json_pack ("{s:o, s:o}", "steps", plan_start (&facts), "cycles",
                           plan_cycles (prepared->topology));
     }
-    if (!volumes_may_follow (controller, name, prepared->topology, operation->confirm, error))
+    if (!volumes_may_follow (controller, operation, name, prepared->topology, error))
         return NULL;
     ApplicationRecord *application = new_application (controller, name);
     if (template != NULL) {
@@ -75,6 +75,8 @@ create_from (Controller *controller, Operation *operation, const char *name, con
     change_set_text (application, text, format);
     vdc_log (VDC_LOG_INFO, "application created", "application", name, "id", application->id, "template",
              template != NULL ? template->name : "", NULL);
+    if (operation->principal != NULL)
+        access_give_creator (controller, operation->principal, application->id);
     controller_note (controller, "application.created", "application", name, name, application->state, NULL);
     return operation_finish (controller, operation, view_application (controller, application), error);
 }

@@ -20,6 +20,7 @@ job_start (Controller *controller, ApplicationRecord *application, const char *k
     job->id = id_random (8);
     job->kind = g_strdup (kind);
     job->application = g_strdup (application->name);
+    job->application_id = g_strdup (application->id);
     job->state = g_strdup ("running");
     job->created = controller_stamp (controller);
     job->steps = steps;

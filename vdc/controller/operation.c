@@ -5,11 +5,19 @@
 #define KEY_PREFIX "key."
 #define KEY_KEPT_US (24 * 3600 * (gint64)G_USEC_PER_SEC)
 
+/* By user: one must not be given what another was answered. */
+static char *
+stored_key (const Operation *operation)
+{
+    return g_strconcat (KEY_PREFIX, operation->principal != NULL ? operation->principal->user : "", ".",
+                        operation->key, NULL);
+}
+
 json_t *
 operation_finish (Controller *controller, const Operation *operation, json_t *answer, GError **error)
 {
     if (operation->key != NULL) {
-        g_autofree char *key = g_strconcat (KEY_PREFIX, operation->key, NULL);
+        g_autofree char *key = stored_key (operation);
         controller_write (controller, STORE_META, key,
                           json_pack ("{s:s, s:I, s:O}", "path", operation->path, "time_us",
                                      (json_int_t)controller_now_us (controller), "answer", answer));
@@ -28,7 +36,7 @@ operation_remembered (Controller *controller, const Operation *operation, GError
 {
     if (operation->key == NULL)
         return NULL;
-    g_autofree char *key = g_strconcat (KEY_PREFIX, operation->key, NULL);
+    g_autofree char *key = stored_key (operation);
     g_autoptr (json_t) row = store_get (controller->store, STORE_META, key, NULL);
     if (row == NULL)
         return NULL;

@@ -15,6 +15,7 @@
 typedef struct {
     const char *key;       /* idempotency key, NULL: none */
     const char *path;      /* of the request, kept with the key */
+    Principal *principal;  /* who asks; borrowed; NULL: vdcd itself */
     gboolean dry_run;      /* only say what would be done */
     gboolean debug;        /* start: leave a failed start up */
     gboolean confirm;      /* change: warnings are accepted */
@@ -75,10 +76,11 @@ json_t *operation_volume_destroy (Controller *controller, Operation *operation, 
                                   GError **error);
 /*
  * Whether an application of that name may have the volumes of @topology. VDC_ERROR_REFUSED: one was kept from
- * an earlier application of that name, and using it with its content is not @confirmed.
+ * an earlier application of that name, and using it with its content is not confirmed, or it is not the
+ * caller's.
  */
-gboolean volumes_may_follow (Controller *controller, const char *application, const Topology *topology,
-                             gboolean confirmed, GError **error);
+gboolean volumes_may_follow (Controller *controller, const Operation *operation, const char *application,
+                             const Topology *topology, GError **error);
 /*
  * Make the volume records what the application's topology says: those there are taken, also those of the name
  * that belong to no application yet, missing ones are added, and the rest of its volumes become unused.

@@ -91,6 +91,7 @@ typedef struct {
 typedef struct {
     char *id, *name;           /* 16 hex digits; "app.volume" or a name of its own */
     char *application, *local; /* both NULL for one of its own */
+    char *owner; /* id of the application it belongs to, or belonged to; NULL: the grid's */
     gint64 size_bytes;
     char *server;    /* where it lies; NULL: not made yet */
     char *seed;      /* folder; NULL: none */
@@ -110,6 +111,7 @@ typedef struct {
 
 typedef struct {
     char *id, *kind, *application, *state, *created, *ended;
+    char *application_id; /* a later application of that name is another */
     json_t *steps; /* [{name, kind, object, state, text}] */
     json_t *error;
     json_t *stored;

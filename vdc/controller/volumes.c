@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/id.h"
 #include "vdc/controller/operation.h"
 
@@ -36,21 +37,34 @@ volumes_find (Controller *controller, const char *application, const char *local
     return volume;
 }
 
+/* A volume waits under a name that somebody else's application may bear by now. */
+static gboolean
+may_take (Controller *controller, const Operation *operation, const VolumeRecord *volume)
+{
+    return operation->principal == NULL || vdc_bug ("access-foreign-volume-taken") ||
+           access_role (controller, operation->principal, volume->owner) >= HTTP_ROLE_EDITOR;
+}
+
 gboolean
-volumes_may_follow (Controller *controller, const char *application, const Topology *topology,
-                    gboolean confirmed, GError **error)
+volumes_may_follow (Controller *controller, const Operation *operation, const char *application,
+                    const Topology *topology, GError **error)
 {
     for (guint i = 0; i < topology->volumes->len; i++) {
         const char *local = ((TopologyVolume *)topology->volumes->pdata[i])->name;
         const VolumeRecord *volume = waiting_volume (controller, application, local);
         if (volume == NULL || controller_application_volume (controller, application, local) != NULL)
             continue;
+        if (!may_take (controller, operation, volume)) {
+            g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED,
+                         "there is a volume '%s' that is not yours; choose another name", volume->name);
+            return FALSE;
+        }
         if (volume->deleting) {
             g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
                          "volume '%s' is being destroyed; try again when it is gone", volume->name);
             return FALSE;
         }
-        if (volume->server != NULL && !confirmed) {
+        if (volume->server != NULL && !operation->confirm) {
             g_set_error (
                 error, VDC_ERROR, VDC_ERROR_REFUSED,
                 "must be confirmed: volume '%s' was kept from an earlier application and would be used "
@@ -67,6 +81,7 @@ take_volume (VolumeRecord *volume, const ApplicationRecord *application, const T
 {
     gint64 size_bytes = (gint64)wanted->declared->size_bytes;
     record_set_string (&volume->application, application->name);
+    record_set_string (&volume->owner, application->id);
     record_set_string (&volume->local, wanted->name);
     if (volume->server == NULL) /* never made: its first content is still to come */
         record_set_string (&volume->seed, json_str (application->seeds, wanted->declared->name, NULL));
@@ -147,6 +162,15 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
         g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID, "size must be from 1M to 64T");
         return NULL;
     }
+    g_autofree char *application = g_strndup (name, strcspn (name, "."));
+    const char *owner = access_application_id (controller, application);
+    if (operation->principal != NULL &&
+        access_role (controller, operation->principal, owner) < HTTP_ROLE_EDITOR) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_PERMITTED,
+                     "this needs the role editor on an application '%s', or on the grid before there is one",
+                     application);
+        return NULL;
+    }
     if (controller_volume (controller, name, NULL) != NULL) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "volume '%s' exists", name);
         return NULL;
@@ -155,6 +179,7 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
         return json_object ();
     VolumeRecord *volume = add_volume (controller, name, (gint64)size_bytes);
     volume->unused = TRUE;
+    volume->owner = g_strdup (owner);
     controller_note (controller, "volume.created", "volume", name, NULL, NULL, NULL);
     return operation_finish (controller, operation, volume_json (controller, volume), error);
 }

@@ -35,8 +35,9 @@ typedef enum {
     HTTP_SCOPE_GRID,        /* on the grid */
     HTTP_SCOPE_APPLICATION, /* on the {application} of the path */
     HTTP_SCOPE_OBJECT,   /* on the application that the object of the path (volume, job, session) belongs to;
-                            on the grid when it belongs to none. The handler asks */
+                            on the grid when it belongs to none. The table of access/objects.c says which */
     HTTP_SCOPE_FILTERED, /* on anything: the list holds what the caller may see. The handler filters */
+    HTTP_SCOPE_CREATE,   /* on the grid, or the caller may make applications of his own */
 } HttpScope;
 
 /* "public", "viewer", … Static. */

@@ -17,6 +17,7 @@ event_add (StoreTxn *txn, const Event *event)
     json_put (value, "object", json_str_new (event->object));
     json_put (value, "id", json_str_new (event->id));
     json_put (value, "application", json_str_new (event->application));
+    json_put (value, "application_id", json_str_new (event->application_id));
     json_put (value, "state", json_str_new (event->state));
     json_put (value, "data", event->data ? event->data : json_object ());
     g_ptr_array_add (txn->events, value);

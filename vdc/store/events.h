@@ -2,7 +2,8 @@
  * The numbered change log, written in the same commit as the change it tells of. Numbers start at 1, have no
  * gaps and are never used twice, also over restarts. The oldest are dropped beyond StoreOptions.events_kept.
  *
- * EVENT as JSON: {"seq", "time", "kind", "object", "id", "application", "state", "data"}.
+ * EVENT as JSON: {"seq", "time", "kind", "object", "id", "application", "application_id",
+ * "state", "data"}.
  */
 #pragma once
 
@@ -13,6 +14,7 @@ typedef struct {
     const char *object;      /* "application", "instance", "volume", "server", "job" */
     const char *id;          /* its name or id */
     const char *application; /* may be NULL */
+    const char *application_id; /* may be NULL; a later application of that name is another */
     const char *state;       /* may be NULL */
     json_t *data;            /* an object, taken; may be NULL */
 } Event;

@@ -63,12 +63,16 @@ typedef struct {
     HttpStream *stream;   /* then */
     HttpCall *call;       /* NULL once it has ended */
     char *content_type;
+    Controller *controller;
+    guint access;
     gboolean waiting; /* the call is held back until the client took what it has */
 } Piping;
 
 static void
 piping_free (Piping *piping)
 {
+    if (piping->access != 0)
+        access_unwatch (piping->controller, piping->access);
     if (piping->request != NULL)
         http_request_unref (piping->request);
     g_free (piping->content_type);
@@ -91,6 +95,23 @@ on_closed (HttpStream *stream, gpointer user_data)
     Piping *piping = user_data;
     if (piping->call != NULL)
         http_call_cancel (piping->call);
+    piping_free (piping);
+}
+
+/* Who listens may no longer: the call is cancelled, which tells nobody, and what was to come is cut off. */
+static void
+on_lost (gpointer user_data)
+{
+    Piping *piping = user_data;
+    piping->access = 0;
+    http_call_cancel (piping->call);
+    if (piping->stream != NULL) {
+        http_stream_abort (piping->stream);
+    } else {
+        g_autoptr (GError) error =
+            g_error_new (VDC_ERROR, VDC_ERROR_NOT_PERMITTED, "the login or the role ended meanwhile");
+        http_reply_error (piping->request, error);
+    }
     piping_free (piping);
 }
 
@@ -137,5 +158,7 @@ proxy_stream (Controller *controller, HttpRequest *request, const char *url, con
     Piping *piping = g_new0 (Piping, 1);
     piping->request = http_request_ref (request);
     piping->content_type = g_strdup (content_type);
+    piping->controller = controller;
+    piping->access = access_watch_request (controller, request, on_lost, piping);
     piping->call = http_client_send (controller->agents, "GET", url, &options, on_end, piping);
 }

@@ -15,6 +15,7 @@ api_begin (Controller *controller, HttpRequest *request, Operation *operation, j
     operation->problems = problems_new ();
     operation->key = http_request_idempotency_key (request);
     operation->path = http_request_path (request);
+    operation->principal = access_principal (request);
     *body = http_request_json (request, &error);
     if (*body == NULL) {
         api_end (request, operation, NULL, 200, error);
@@ -63,25 +64,6 @@ api_application (Controller *controller, HttpRequest *request)
     return application;
 }
 
-/* --- who may
- * ---------------------------------------------------------------------------------------------------------
- */
-
-/* Until there are users, the local token may everything. */
-static gboolean
-authorize (HttpRequest *request, const HttpRoute *route, gpointer user_data, GError **error)
-{
-    Controller *controller = user_data;
-    const char *token = http_request_bearer (request);
-    if (route->role != HTTP_ROLE_SERVER && token != NULL && http_token_equal (token, controller->token)) {
-        http_request_set_user (request, "admin");
-        return TRUE;
-    }
-    g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_LOGGED_IN,
-                 token == NULL ? "a token is needed (Authorization: Bearer …)" : "the token is not valid");
-    return FALSE;
-}
-
 void
 routes_add_all (HttpRouter *router, Controller *controller)
 {
@@ -95,7 +77,8 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_events (router, controller);
     routes_add_verify (router, controller);
     routes_add_ui (router, controller);
-    http_router_set_authorize (router, authorize, controller);
+    access_check_routes (router);
+    http_router_set_authorize (router, access_authorize, controller);
     gate_add (router, controller);
 }
 

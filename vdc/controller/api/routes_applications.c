@@ -20,7 +20,8 @@ list_applications (HttpRequest *request, gpointer user_data)
     ApplicationRecord *application;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
-        g_ptr_array_add (sorted, application);
+        if (access_sees (controller, request, application->id))
+            g_ptr_array_add (sorted, application);
     g_ptr_array_sort (sorted, compare_names);
     for (guint i = 0; i < sorted->len; i++)
         json_array_append_new (items, view_application (controller, sorted->pdata[i]));
@@ -149,9 +150,12 @@ PLAIN_ACTION (continue)
 static const struct {
     const char *name;
     json_t *(*act) (Controller *, Operation *, ApplicationRecord *, const json_t *, GError **);
+    HttpRole role; /* beyond that of the route */
 } actions[] = {
-    {"start", act_start},   {"stop", act_stop},   {"restart", act_restart},   {"scale", act_scale},
-    {"config", act_config}, {"clean", act_clean}, {"continue", act_continue},
+    {"start", act_start, HTTP_ROLE_OPERATOR},       {"stop", act_stop, HTTP_ROLE_OPERATOR},
+    {"restart", act_restart, HTTP_ROLE_OPERATOR},   {"scale", act_scale, HTTP_ROLE_OPERATOR},
+    {"config", act_config, HTTP_ROLE_EDITOR},       {"clean", act_clean, HTTP_ROLE_OPERATOR},
+    {"continue", act_continue, HTTP_ROLE_OPERATOR},
 };
 
 static void
@@ -172,7 +176,8 @@ post_action (HttpRequest *request, gpointer user_data)
     if (application != NULL && i == G_N_ELEMENTS (actions))
         g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE,
                      "action must be start, stop, restart, scale, config, clean or continue");
-    else if (application != NULL)
+    else if (application != NULL &&
+             access_may (controller, request, actions[i].role, application->id, &error))
         answer = actions[i].act (controller, &operation, application, body, &error);
     api_end (request, &operation, answer, 200, error);
 }
@@ -195,7 +200,7 @@ get_logs (HttpRequest *request, gpointer user_data)
     json_t *items = json_array (), *event;
     gsize i;
     json_array_foreach (events, i, event) {
-        if (strcmp (json_str (event, "application", ""), application->name) == 0)
+        if (strcmp (json_str (event, "application_id", ""), application->id) == 0)
             json_array_append (items, event);
     }
     while (json_array_size (items) > (gsize)limit)
@@ -207,13 +212,13 @@ static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/applications", VIEWER, FILTERED, "listApplications"),
      .summary = "All applications", .answer_schema = "ApplicationList", .query = QUERY_PAGE " state",
      .handler = list_applications},
-    {HTTP_ROUTE (POST, "/api/v1/applications", ADMIN, GRID, "createApplication"),
+    {HTTP_ROUTE (POST, "/api/v1/applications", EDITOR, CREATE, "createApplication"),
      .summary = "Create from a template or a description", .request_schema = "ApplicationCreate",
      .answer_schema = "ApplicationCreated", .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .status = 201,
      .handler = create_application},
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}", VIEWER, APPLICATION, "getApplication"),
      .summary = "One application", .answer_schema = "Application", .handler = get_application},
-    {HTTP_ROUTE (DELETE, "/api/v1/applications/{application}", ADMIN, APPLICATION, "destroyApplication"),
+    {HTTP_ROUTE (DELETE, "/api/v1/applications/{application}", EDITOR, APPLICATION, "destroyApplication"),
      .summary = "Destroy an application with its volumes (?keep_volumes, ?force)",
      .answer_schema = "JobStarted", .request_schema = "ApplicationDestroy",
      .query = "keep_volumes! force! confirm!", .handler = destroy_application},
@@ -225,7 +230,7 @@ static const HttpRoute rows[] = {
      .summary = "What an apply, or a start, would do", .answer_schema = "Plan",
      .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .request_schema = "ApplicationApply",
      .handler = plan_application},
-    {HTTP_ROUTE (POST, "/api/v1/applications/{application}/apply", OPERATOR, APPLICATION, "applyApplication"),
+    {HTTP_ROUTE (POST, "/api/v1/applications/{application}/apply", EDITOR, APPLICATION, "applyApplication"),
      .summary = "Make it what the description says", .answer_schema = "JobStarted",
      .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .request_schema = "ApplicationApply",
      .handler = apply_application},

@@ -109,14 +109,14 @@ get_template (HttpRequest *request, gpointer user_data)
 }
 
 static const HttpRoute rows[] = {
-    {HTTP_ROUTE (GET, "/api/v1/classes", VIEWER, GRID, "listClasses"), .summary = "Classes and assemblies",
+    {HTTP_ROUTE (GET, "/api/v1/classes", VIEWER, FILTERED, "listClasses"), .summary = "Classes and assemblies",
      .answer_schema = "ClassList", .query = QUERY_PAGE, .handler = list_classes},
-    {HTTP_ROUTE (GET, "/api/v1/classes/{class}", VIEWER, GRID, "getClass"), .summary = "One of them",
+    {HTTP_ROUTE (GET, "/api/v1/classes/{class}", VIEWER, FILTERED, "getClass"), .summary = "One of them",
      .answer_schema = "Class", .handler = get_class},
-    {HTTP_ROUTE (GET, "/api/v1/catalogs", VIEWER, GRID, "listCatalog"),
+    {HTTP_ROUTE (GET, "/api/v1/catalogs", VIEWER, FILTERED, "listCatalog"),
      .summary = "Templates, assemblies, classes, and what is wrong with the folders",
      .answer_schema = "Catalog", .handler = list_catalogs},
-    {HTTP_ROUTE (GET, "/api/v1/catalogs/{template}", VIEWER, GRID, "getTemplate"),
+    {HTTP_ROUTE (GET, "/api/v1/catalogs/{template}", VIEWER, FILTERED, "getTemplate"),
      .summary = "An application template with its text", .answer_schema = "Template",
      .handler = get_template},
 };

@@ -15,7 +15,8 @@ typedef struct {
     Controller *controller;
     HttpStream *stream;
     guint64 seen; /* number of the newest event sent */
-    guint watch, wake;
+    guint watch, wake, access;
+    Principal *principal;
     gboolean held;
     char *application; /* only this one's; NULL: all */
 } Follower;
@@ -34,6 +35,8 @@ send_new (Follower *follower)
             follower->seen = (guint64)json_int (event, "seq", 0);
             if (follower->application != NULL &&
                 g_strcmp0 (follower->application, json_str (event, "application", NULL)) != 0)
+                continue;
+            if (!access_sees_event (follower->controller, follower->principal, event))
                 continue;
             if (!http_stream_event (follower->stream, follower->seen, NULL, event))
                 follower->held = TRUE;
@@ -68,13 +71,33 @@ on_drained (HttpStream *stream, gpointer user_data)
 }
 
 static void
+follower_free (Follower *follower)
+{
+    events_unwatch (follower->controller->store, follower->watch);
+    if (follower->access != 0)
+        access_unwatch (follower->controller, follower->access);
+    g_clear_handle_id (&follower->wake, g_source_remove);
+    principal_unref (follower->principal);
+    g_free (follower->application);
+    g_free (follower);
+}
+
+static void
 on_closed (HttpStream *stream, gpointer user_data)
 {
     Follower *follower = user_data;
-    events_unwatch (follower->controller->store, follower->watch);
-    g_clear_handle_id (&follower->wake, g_source_remove);
-    g_free (follower->application);
-    g_free (follower);
+    follower_free (follower);
+}
+
+/* Its login ended: it must log in again to hear more. */
+static void
+on_lost (gpointer user_data)
+{
+    Follower *follower = user_data;
+    HttpStream *stream = follower->stream;
+    follower->access = 0;
+    follower_free (follower);
+    http_stream_end (stream);
 }
 
 static const HttpStreamEvents follower_events = {.drained = on_drained, .closed = on_closed};
@@ -85,6 +108,8 @@ follow (HttpRequest *request, Controller *controller)
 {
     Follower *follower = g_new0 (Follower, 1);
     follower->controller = controller;
+    follower->principal = principal_ref (access_principal (request));
+    follower->access = access_watch_request (controller, request, on_lost, follower);
     follower->application = g_strdup (http_request_query (request, "application"));
     follower->seen = http_request_events_after (request, events_last (controller->store));
     if (follower->seen + 1 < events_first (controller->store)) {
@@ -98,6 +123,19 @@ follow (HttpRequest *request, Controller *controller)
     }
     follower->watch = events_watch (controller->store, on_event, follower);
     send_new (follower);
+}
+
+/* A page may be empty and have a next one: what it held was not the caller's. New reference. */
+static json_t *
+seen_of (Controller *controller, HttpRequest *request, const json_t *events)
+{
+    json_t *items = json_array (), *event;
+    gsize i;
+    json_array_foreach (events, i, event) {
+        if (access_sees_event (controller, access_principal (request), event))
+            json_array_append (items, event);
+    }
+    return items;
 }
 
 static void
@@ -115,17 +153,17 @@ get_events (HttpRequest *request, gpointer user_data)
         http_reply_error (request, error);
         return;
     }
-    json_t *items = events_list (controller->store, (guint64)after, (guint)limit, NULL, &error);
-    if (items == NULL) {
+    g_autoptr (json_t) events = events_list (controller->store, (guint64)after, (guint)limit, NULL, &error);
+    if (events == NULL) {
         http_reply_error (request, error);
         return;
     }
-    gsize n = json_array_size (items);
+    gsize n = json_array_size (events);
     g_autofree char *next =
         n == (gsize)limit
-            ? g_strdup_printf ("%" G_GINT64_FORMAT, json_int (json_array_get (items, n - 1), "seq", 0))
+            ? g_strdup_printf ("%" G_GINT64_FORMAT, json_int (json_array_get (events, n - 1), "seq", 0))
             : NULL;
-    http_reply_list (request, items, next);
+    http_reply_list (request, seen_of (controller, request, events), next);
 }
 
 static const HttpRoute rows[] = {

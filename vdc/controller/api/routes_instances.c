@@ -1,6 +1,6 @@
 /*
  * Members of an application, and what is done inside them: programs, files, consoles. Streams belong to the
- * agent of the member's server and are passed on; a session's name here is SERVER.ID.
+ * agent of the member's server and are passed on; a session's name here is made by access_session_name.
  */
 #include <string.h>
 
@@ -119,11 +119,31 @@ post_action (HttpRequest *request, gpointer user_data)
 
 /* --- sessions ---------------------------------------------------------------------------------------------- */
 
+typedef struct {
+    Controller *controller;
+    HttpRequest *request;
+    char *server, *application_id;
+} Naming;
+
+static void
+naming_free (gpointer data)
+{
+    Naming *naming = data;
+    http_request_unref (naming->request);
+    g_free (naming->server);
+    g_free (naming->application_id);
+    g_free (naming);
+}
+
 static json_t *
 name_session (json_t *answer, gpointer user_data)
 {
+    Naming *naming = user_data;
+    const char *id = json_str (answer, "session", NULL);
+    if (id == NULL) /* an error of the agent's */
+        return answer;
     g_autofree char *session =
-        g_strdup_printf ("%s.%s", (const char *)user_data, json_str (answer, "session", ""));
+        access_session_name (naming->controller, naming->request, naming->server, id, naming->application_id);
     json_put (answer, "session", json_str_new (session));
     return answer;
 }
@@ -144,7 +164,13 @@ begin_session (HttpRequest *request, Controller *controller, const char *verb)
     g_autoptr (json_t) passed = json_copy (body);
     g_autofree char *operation = id_random (8);
     json_put (passed, "operation", json_string (operation));
-    proxy_json (controller, request, "POST", url, passed, name_session, g_strdup (member->server), g_free);
+    Naming *naming = g_new0 (Naming, 1);
+    naming->controller = controller;
+    naming->request = http_request_ref (request);
+    naming->server = g_strdup (member->server);
+    naming->application_id =
+        g_strdup (access_application_id (controller, http_request_param (request, "application")));
+    proxy_json (controller, request, "POST", url, passed, name_session, naming, naming_free);
 }
 
 static void
@@ -169,14 +195,15 @@ static char *
 session_url (Controller *controller, HttpRequest *request, const char *suffix)
 {
     g_autoptr (GError) error = NULL;
-    g_auto (GStrv) parts = g_strsplit (http_request_param (request, "session"), ".", 2);
-    Server *server = g_strv_length (parts) == 2 ? controller_server (controller, parts[0], NULL) : NULL;
+    g_autofree char *name = NULL, *agent_id = NULL;
+    Server *server = access_session_parse (controller, request, &name, &agent_id)
+                         ? controller_server (controller, name, &error)
+                         : NULL;
     if (server == NULL) {
-        g_set_error (&error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no such session");
         http_reply_error (request, error);
         return NULL;
     }
-    g_autofree char *id = http_escape (parts[1]);
+    g_autofree char *id = http_escape (agent_id);
     return g_strdup_printf ("%s/v1/sessions/%s%s", server->url, id, suffix);
 }
 

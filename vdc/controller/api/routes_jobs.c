@@ -21,7 +21,8 @@ list_jobs (HttpRequest *request, gpointer user_data)
     JobRecord *job;
     g_hash_table_iter_init (&iter, controller->jobs);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
-        if (application == NULL || g_strcmp0 (application, job->application) == 0)
+        if ((application == NULL || g_strcmp0 (application, job->application) == 0) &&
+            access_sees (controller, request, job->application_id))
             g_ptr_array_add (sorted, job);
     g_ptr_array_sort (sorted, compare_created);
     for (guint i = 0; i < sorted->len; i++)

@@ -18,7 +18,8 @@ list_volumes (HttpRequest *request, gpointer user_data)
     VolumeRecord *volume;
     g_hash_table_iter_init (&iter, controller->volumes);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
-        g_ptr_array_add (sorted, volume);
+        if (access_sees (controller, request, volume->owner))
+            g_ptr_array_add (sorted, volume);
     g_ptr_array_sort (sorted, compare_names);
     for (guint i = 0; i < sorted->len; i++)
         json_array_append_new (items, volume_json (controller, sorted->pdata[i]));
@@ -69,12 +70,12 @@ static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/volumes", VIEWER, FILTERED, "listVolumes"),
      .summary = "All volumes, unused ones too", .answer_schema = "VolumeList",
      .query = QUERY_PAGE " application state", .handler = list_volumes},
-    {HTTP_ROUTE (POST, "/api/v1/volumes", ADMIN, GRID, "createVolume"),
+    {HTTP_ROUTE (POST, "/api/v1/volumes", EDITOR, FILTERED, "createVolume"),
      .summary = "A volume of its own {name, size}", .answer_schema = "Volume",
      .request_schema = "VolumeCreate", .status = 201, .handler = create_volume},
     {HTTP_ROUTE (GET, "/api/v1/volumes/{volume}", VIEWER, OBJECT, "getVolume"), .summary = "By name or id",
      .answer_schema = "Volume", .handler = get_volume},
-    {HTTP_ROUTE (DELETE, "/api/v1/volumes/{volume}", ADMIN, OBJECT, "destroyVolume"),
+    {HTTP_ROUTE (DELETE, "/api/v1/volumes/{volume}", EDITOR, OBJECT, "destroyVolume"),
      .summary = "Destroy an unused volume and its content", .request_schema = "VolumeDestroy",
      .answer_schema = "Nothing", .handler = destroy_volume},
 };
