@@ -22,8 +22,6 @@ begin (HttpRequest *request, guint status, const char *content_type)
     request->status = status;
     if (content_type != NULL)
         http_reply_header (request, "Content-Type", content_type);
-    http_reply_header (request, "Cache-Control", "no-store");
-    http_reply_header (request, "X-Content-Type-Options", "nosniff");
 }
 
 void
@@ -112,10 +110,6 @@ http_reply_list (HttpRequest *request, json_t *items, const char *next)
 void
 http_reply_html (HttpRequest *request, const char *html)
 {
-    http_reply_header (
-        request, "Content-Security-Policy",
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'");
-    http_reply_header (request, "X-Frame-Options", "DENY");
-    http_reply_header (request, "Referrer-Policy", "no-referrer");
+    http_reply_header (request, "Content-Security-Policy", HTTP_PAGE_POLICY);
     http_reply_text (request, 200, "text/html; charset=utf-8", html);
 }

@@ -23,6 +23,14 @@ void http_reply_problems (HttpRequest *request, const char *message, json_t *pro
 void http_reply_list (HttpRequest *request, json_t *items, const char *next);
 /* @text as it is, with @content_type ("text/plain; charset=utf-8"). */
 void http_reply_text (HttpRequest *request, guint status, const char *content_type, const char *text);
+/*
+ * What a page of ours may do: scripts and data from here only, inline for styles only. Every answer that is no page
+ * forbids everything (server_answer.c).
+ */
+#define HTTP_PAGE_POLICY                                                                                     \
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "        \
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; "      \
+    "frame-ancestors 'none'; base-uri 'none'"
 /* 200 HTML, with headers that forbid framing, sniffing and foreign scripts. @html is already escaped. */
 void http_reply_html (HttpRequest *request, const char *html);
 /* @bytes is referenced. */
@@ -44,9 +52,11 @@ typedef struct {
     /*
      * The client left, was too slow, or the server stops. Called exactly once unless http_stream_end came
      * first, never from within http_stream_write. A client that leaves while nothing is sent is noticed
-     * within 2 seconds.
+     * at once.
      */
     void (*closed) (HttpStream *stream, gpointer user_data);
+    /* Bytes came in; only of http_reply_upgrade. May be NULL. */
+    void (*received) (HttpStream *stream, const void *data, gsize length, gpointer user_data);
 } HttpStreamEvents;
 
 #define HTTP_STREAM_LOW_BYTES (64 * 1024)
@@ -57,6 +67,12 @@ typedef struct {
 /* Starts a chunked 200 answer. @events is borrowed and must be static; may be NULL. */
 HttpStream *http_reply_stream (HttpRequest *request, const char *content_type, const HttpStreamEvents *events,
                                gpointer user_data);
+/*
+ * Answers 101 and leaves HTTP: what is written goes out as it is, what comes is told by `received`, 64 KiB ahead
+ * of it at most. @protocol: "websocket". Further headers by http_reply_header before.
+ */
+HttpStream *http_reply_upgrade (HttpRequest *request, const char *protocol, const HttpStreamEvents *events,
+                                gpointer user_data);
 /*
  * Queue @length bytes (copied). FALSE: the queue is over HTTP_STREAM_HIGH_BYTES now, hold back until drained;
  * the bytes were taken all the same.

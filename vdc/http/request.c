@@ -234,7 +234,7 @@ http_request_json (HttpRequest *request, GError **error)
     if (request->json != NULL)
         return request->json;
     gsize length = 0;
-    const char *text = g_bytes_get_data (request->body, &length);
+    const char *text = request->body != NULL ? g_bytes_get_data (request->body, &length) : NULL;
     g_autoptr (json_t) value = length == 0 ? json_object () : json_parse (text, length, error);
     if (value == NULL)
         return NULL;

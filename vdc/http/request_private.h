@@ -10,8 +10,6 @@
 #include "vdc/http/reply.h"
 #include "vdc/http/router.h"
 
-typedef struct HttpExchange HttpExchange;
-
 /* How the main loop reaches the net side; implemented in server.c. */
 typedef struct {
     /* The request has its answer: hand it over and wake the connection. */
@@ -26,6 +24,9 @@ typedef struct {
     void (*release) (HttpRequest *request);
 } HttpRequestOps;
 
+/* Of an upgraded connection: more is not read until the producer has taken what there is. */
+#define HTTP_STREAM_INPUT_BYTES (64 * 1024)
+
 struct HttpStream {
     HttpRequest *request;
     const HttpStreamEvents *events;
@@ -36,6 +37,8 @@ struct HttpStream {
     gsize chunk_offset;     /* [lock] sent of the first chunk */
     gsize queued_bytes;     /* [lock] */
     gboolean over_high;     /* [lock] producer was told to hold back */
+    gboolean raw;           /* an upgraded connection: bytes both ways, no framing of ours */
+    GByteArray *incoming;   /* [lock] raw: received, not yet given to the producer */
     gboolean ended;         /* [lock] no more will come */
     gboolean broken;        /* [lock] end with an error: aborted, too slow, gone */
 };
@@ -52,14 +55,17 @@ struct HttpRequest {
     GHashTable *query, *params;
     const HttpRoute *route;
     GByteArray *collected;
+    guint64 content_length;
+    gboolean secure; /* came over TLS */
 
     /* Main loop. */
-    GBytes *body;
+    GBytes *body; /* NULL until it is whole */
     json_t *json;
     char *bearer, *user;
     GData *data;
     const HttpHooks *hooks;
     gpointer hooks_data;
+    gboolean permitted; /* the router's authorize said yes */
 
     /* Written on the main loop before the answer is handed over. */
     guint status;
@@ -69,12 +75,10 @@ struct HttpRequest {
 
     /* Net side and lock, server.c only. */
     gpointer server;
-    gpointer connection;   /* [lock] NULL once completed */
-    gboolean suspended;    /* [lock] */
-    gboolean delivered;    /* net side */
-    gsize discarded_bytes; /* net side: of a body over the limit */
-    gboolean ready;        /* [lock] the answer may be sent */
-    gboolean gone;         /* [lock] */
+    gpointer connection; /* [lock] NULL once completed */
+    gboolean allowed;    /* [lock] its body is wanted */
+    gboolean ready;      /* [lock] the answer may be sent */
+    gboolean gone;       /* [lock] */
 };
 
 HttpRequest *http_request_new (const HttpRequestOps *ops);
@@ -93,3 +97,5 @@ gsize http_stream_take (HttpStream *stream, char *buffer, gsize max);
 /* Main loop: the connection is finished; tell the producer, once. */
 void http_stream_finished (HttpRequest *request);
 void http_stream_free (HttpStream *stream);
+/* Main loop: give the producer of an upgraded connection what has come. */
+void http_stream_received (HttpRequest *request);

@@ -1,5 +1,3 @@
-#include "vdc/http/router.h"
-
 #include "vdc/http/request_private.h"
 
 #include <string.h>
@@ -278,18 +276,26 @@ authorised (const HttpRouter *router, HttpRequest *request, const HttpRoute *rou
     return FALSE;
 }
 
+gboolean
+http_router_authorise (const HttpRouter *router, HttpRequest *request)
+{
+    g_autoptr (GError) error = NULL;
+    request->hooks = router->hooks;
+    request->hooks_data = router->hooks_data;
+    if (!request->permitted)
+        request->permitted = authorised (router, request, http_request_route (request), &error);
+    if (!request->permitted)
+        http_reply_error (request, error);
+    return request->permitted;
+}
+
 void
 http_router_dispatch (const HttpRouter *router, HttpRequest *request)
 {
     const HttpRoute *route = http_request_route (request);
-    g_autoptr (GError) error = NULL;
 
-    request->hooks = router->hooks;
-    request->hooks_data = router->hooks_data;
-    if (!authorised (router, request, route, &error)) {
-        http_reply_error (request, error);
+    if (!http_router_authorise (router, request))
         return;
-    }
     if (router->hooks != NULL && router->hooks->before != NULL &&
         !router->hooks->before (request, route, router->hooks_data))
         return;

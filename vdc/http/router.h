@@ -90,7 +90,8 @@ struct HttpRoute {
 typedef struct HttpRouter HttpRouter;
 
 /*
- * May this request call this route? Called on the main loop before every handler whose role is not public.
+ * May this request call this route? Called on the main loop before the body is read, of every route that is not
+ * public.
  * FALSE with VDC_ERROR_NOT_LOGGED_IN or NOT_PERMITTED answers that. A router without it refuses everything
  * not public, except that HTTP_ROLE_SERVER is granted to any checked client certificate.
  */
@@ -135,5 +136,10 @@ GPtrArray *http_router_list (const HttpRouter *router);
 const HttpRoute *http_router_match (const HttpRouter *router, const char *method, const char *path,
                                     GHashTable **params, char **allow);
 
+/*
+ * Ask authorize, once for a request; FALSE: it has been answered. Before its body was read: an authorize must not
+ * ask for it. Main loop; for the server.
+ */
+gboolean http_router_authorise (const HttpRouter *router, HttpRequest *request);
 /* Authorise, then call the handler. Main loop; for the server. */
 void http_router_dispatch (const HttpRouter *router, HttpRequest *request);

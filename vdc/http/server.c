@@ -1,59 +1,62 @@
 /*
- * The listener, on libmicrohttpd 0.9.75 (server*.c alone know it).
+ * The listener's life, and the main loop's side of it.
  *
- * Problem: the library runs its own thread, our state belongs to the main loop, and a client may send
- * anything, slowly, or leave at any moment.
+ * Problem: clients may send anything, slowly, many at once, or leave at any moment, and our state belongs to the
+ * main loop.
  *
- * Idea: the library's thread collects a request, suspends the connection and posts the request to the main
- * loop. The answer (or each wake-up of a stream) resumes the connection; the library's thread then picks up
- * what is there.
+ * Idea: a thread of the server's own (net thread) does everything with sockets and TLS and parses; the main loop
+ * sees whole requests only. Before a body is read the main loop is asked whether the caller may send it.
  *
  * Invariants
  *
- * 1. A connection is resumed only when `suspended` is set, under the lock: resuming a running one would make
- * the library ignore the next suspend and spin.
+ * 1. A Link belongs to the net thread. The main loop only puts it into `woken`, under the lock, and only while
+ * `request->connection` names it.
  *
- * 2. `request->connection` is cleared under the lock when the library completes the request; nobody touches
+ * 2. `request->connection` is cleared under the lock when the connection has done with the request; nobody touches
  * the connection after that.
  *
- * 3. Every open socket is in `links` from before the TLS handshake until before it is closed, both told by
- * the library, so shutting one down under the lock never hits a reused descriptor.
+ * 3. The lock is never held while a handler or a producer's callback runs, nor over a system call but the write to
+ * wake_fd.
  *
- * 4. The lock is never held while a handler or a producer's callback runs. On the library's thread runs what
- * is in server_net.c and server_guard.c, nothing else of ours.
- *
- * Why a guard: this version's parser accepts requests with Content-Length and Transfer-Encoding, two
- * Content-Lengths, or a space before the colon, and runs what follows as a second request. It also never
- * times out a client that sends a byte now and then: its time-out is for silence. Hence server_guard.c and
- * the sweep.
+ * Why no library: libmicrohttpd 0.9.75 runs what follows a request with two lengths, or with a blank before a colon,
+ * as a second request, takes bare LF, folded lines and NUL, and does not let its user see the bytes; a guard before
+ * it would have to be a whole parser and hold TLS. So that parser (head.c) is the only one.
  */
 #include "vdc/http/server_private.h"
-
-#include "vdc/base/log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEFAULT_CONNECTION_LIMIT 512
+/* Left for store, files, agents. */
+#define RESERVED_DESCRIPTORS 256
 #define DEFAULT_DEADLINE_MS 30000
-#define SILENCE_TIMEOUT_S 60
-#define CONNECTION_MEMORY_BYTES (64 * 1024)
+#define LISTEN_BACKLOG 1024
+
+static void
+server_free (HttpServer *server)
+{
+    tls_listener_free (server->tls);
+    g_hash_table_unref (server->streams);
+    g_hash_table_unref (server->links);
+    g_hash_table_unref (server->addresses);
+    g_ptr_array_unref (server->woken);
+    g_main_context_unref (server->context);
+    g_mutex_clear (&server->lock);
+    g_free (server);
+}
 
 void
 http_server_unref (HttpServer *server)
 {
-    if (!g_atomic_int_dec_and_test (&server->refs))
-        return;
-    g_hash_table_unref (server->links);
-    g_hash_table_unref (server->streams);
-    g_main_context_unref (server->context);
-    g_mutex_clear (&server->lock);
-    g_free (server);
+    if (g_atomic_int_dec_and_test (&server->refs))
+        server_free (server);
 }
 
 /* --- from the main loop to the net side ---------------------------------------------------------------- */
@@ -70,14 +73,25 @@ unlock_request (HttpRequest *request)
     g_mutex_unlock (&((HttpServer *)request->server)->lock);
 }
 
+void
+http_server_wake_link (Link *link)
+{
+    const guint64 once = 1;
+    if (link->woken)
+        return;
+    link->woken = TRUE;
+    g_ptr_array_add (link->server->woken, link);
+    /* Full means that it has been woken 2^64 times. */
+    if (write (link->server->wake_fd, &once, sizeof once) < 0)
+        return;
+}
+
 /* [lock held] */
 static void
 wake (HttpRequest *request)
 {
-    if (!request->suspended || request->connection == NULL)
-        return;
-    request->suspended = FALSE;
-    MHD_resume_connection (request->connection);
+    if (request->connection != NULL)
+        http_server_wake_link (request->connection);
 }
 
 /* [lock held] A stream's reader may be asleep only while there is nothing to send. */
@@ -164,53 +178,24 @@ const HttpRequestOps http_server_request_ops = {
     .release = release,
 };
 
-/* Paths and queries reach us as they were sent; the router decodes segment by segment. */
-static size_t
-keep_escapes (void *data, struct MHD_Connection *connection, char *text)
+void
+http_server_ask (HttpRequest *request)
 {
-    return strlen (text);
-}
-
-static void G_GNUC_PRINTF (2, 0) on_library_log (void *data, const char *format, va_list args)
-{
-    g_autofree char *text = g_strdup_vprintf (format, args);
-    vdc_log (VDC_LOG_DEBUG, "http library", "text", g_strstrip (text), NULL);
-}
-
-/* --- sweep: deadlines, and clients that left while we were silent -------------------------------------- */
-
-static void
-sweep_link (Link *link, gint64 now_us)
-{
-    if (link->deadline_us != 0 && now_us > link->deadline_us) {
-        shutdown (link->fd, SHUT_RDWR);
-        link->deadline_us = 0;
+    HttpServer *server = request->server;
+    if (server->stopped || !http_router_authorise (server->router, request))
         return;
-    }
-    HttpRequest *request = link->request;
-    if (request == NULL || !request->suspended || request->gone)
-        return;
-    struct pollfd fd = {.fd = link->fd, .events = POLLRDHUP};
-    if (poll (&fd, 1, 0) <= 0 || (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
-        return;
-    request->gone = TRUE;
-    if (request->ready)
-        wake (request);
-}
-
-static gboolean
-sweep (gpointer data)
-{
-    HttpServer *server = data;
-    gint64 now_us = g_get_monotonic_time ();
-    GHashTableIter iter;
-    gpointer link;
     g_mutex_lock (&server->lock);
-    g_hash_table_iter_init (&iter, server->links);
-    while (g_hash_table_iter_next (&iter, &link, NULL))
-        sweep_link (link, now_us);
+    request->allowed = TRUE;
+    wake (request);
     g_mutex_unlock (&server->lock);
-    return G_SOURCE_CONTINUE;
+}
+
+void
+http_server_deliver (HttpRequest *request)
+{
+    HttpServer *server = request->server;
+    if (!server->stopped)
+        http_request_deliver (request, server->router);
 }
 
 /* --- start and stop ------------------------------------------------------------------------------------ */
@@ -257,7 +242,7 @@ open_listener (const char *text, guint16 *port, GError **error)
     int on = 1;
     int fd = socket (address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind (fd, (struct sockaddr *)&address, length) < 0 || listen (fd, 128) < 0 ||
+        bind (fd, (struct sockaddr *)&address, length) < 0 || listen (fd, LISTEN_BACKLOG) < 0 ||
         getsockname (fd, (struct sockaddr *)&address, &length) < 0) {
         vdc_error_set_errno (error, errno, "cannot listen on %s", text);
         if (fd >= 0)
@@ -267,6 +252,17 @@ open_listener (const char *text, guint16 *port, GError **error)
     *port = ntohs (address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
                                                 : ((struct sockaddr_in6 *)&address)->sin6_port);
     return fd;
+}
+
+/* Never so many that the rest of the process finds no descriptor. */
+static guint
+connection_limit (guint wanted)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    getrlimit (RLIMIT_NOFILE, &files);
+    rlim_t room = files.rlim_cur > 2 * RESERVED_DESCRIPTORS ? files.rlim_cur - RESERVED_DESCRIPTORS
+                                                            : files.rlim_cur / 2;
+    return (guint)MIN ((rlim_t)(wanted ? wanted : HTTP_CONNECTIONS_MAX), MAX (room, 1));
 }
 
 static HttpServer *
@@ -279,63 +275,62 @@ server_new (const HttpServerOptions *options)
     server->context = g_main_context_ref_thread_default ();
     server->links = g_hash_table_new (NULL, NULL);
     server->streams = g_hash_table_new (NULL, NULL);
+    server->addresses = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    server->woken = g_ptr_array_new ();
     server->client_certificates = options->client_ca_pem != NULL;
+    server->connection_limit = connection_limit (options->connection_limit);
+    server->address_limit = options->connection_limit_per_ip;
     server->deadline_us =
         (gint64)(options->request_deadline_ms ? options->request_deadline_ms : DEFAULT_DEADLINE_MS) * 1000;
+    server->listen_fd = server->epoll_fd = server->wake_fd = -1;
     return server;
 }
 
-static struct MHD_Daemon *
-start_daemon (HttpServer *server, const HttpServerOptions *options, int fd)
+static void
+close_all (HttpServer *server)
 {
-    struct MHD_OptionItem more[8];
-    guint n = 0;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    if (options->certificate_pem != NULL) {
-        flags |= MHD_USE_TLS;
-        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->certificate_pem};
-        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->key_pem};
-        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
-                                            (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"};
-        if (options->client_ca_pem != NULL)
-            more[n++] =
-                (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *)options->client_ca_pem};
+    const int fds[] = {server->listen_fd, server->epoll_fd, server->wake_fd};
+    for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+        if (fds[i] >= 0)
+            close (fds[i]);
+}
+
+static gboolean
+watch (HttpServer *server, int fd, int *place)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = place};
+    *place = fd;
+    return fd >= 0 && epoll_ctl (server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static gboolean
+open_all (HttpServer *server, const HttpServerOptions *options, GError **error)
+{
+    int fd = open_listener (options->listen, &server->port, error);
+    if (fd < 0)
+        return FALSE;
+    server->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+    if (!watch (server, fd, &server->listen_fd) ||
+        !watch (server, eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK), &server->wake_fd)) {
+        vdc_error_set_errno (error, errno, "cannot serve on %s", options->listen);
+        return FALSE;
     }
-    more[n++] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    return MHD_start_daemon (flags, 0, NULL, NULL, http_net_access, NULL, MHD_OPTION_EXTERNAL_LOGGER,
-                             on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
-                             http_net_connection, server, MHD_OPTION_NOTIFY_COMPLETED, http_net_completed,
-                             NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_TIMEOUT_S,
-                             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
-                             options->connection_limit ? options->connection_limit : DEFAULT_CONNECTION_LIMIT,
-                             MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connection_limit_per_ip,
-                             MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+    server->accepting = TRUE;
+    return options->certificate_pem == NULL ||
+           (server->tls = tls_listener_new (options->certificate_pem, options->key_pem, options->client_ca_pem,
+                                            error)) != NULL;
 }
 
 HttpServer *
 http_server_start (const HttpServerOptions *options, GError **error)
 {
-    guint16 port = 0;
-    int fd = open_listener (options->listen, &port, error);
-    if (fd < 0)
-        return NULL;
-
     HttpServer *server = server_new (options);
-    server->port = port;
-    server->daemon = start_daemon (server, options, fd);
-    if (server->daemon == NULL) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_FAILED,
-                     "cannot serve on %s: the HTTP library refused its settings (certificate or key?)",
-                     options->listen);
-        close (fd);
+    if (!open_all (server, options, error)) {
+        close_all (server);
         http_server_unref (server);
         return NULL;
     }
-    server->sweep = g_timeout_source_new (1000);
-    g_source_set_callback (server->sweep, sweep, server, NULL);
-    g_source_attach (server->sweep, server->context);
+    server->thread = g_thread_new ("http", http_net_run, server);
     return server;
 }
 
@@ -345,20 +340,37 @@ http_server_port (const HttpServer *server)
     return server->port;
 }
 
-/* [lock held] Everything that sleeps wakes up, sees `stopped` and ends. */
-static void
-wake_all (HttpServer *server)
+guint
+http_server_end_streams (HttpServer *server, HttpStreamEnds ends, gpointer user_data)
 {
+    guint n = 0;
     GHashTableIter iter;
-    gpointer data;
-    g_hash_table_iter_init (&iter, server->links);
-    while (g_hash_table_iter_next (&iter, &data, NULL)) {
-        Link *link = data;
-        if (link->request == NULL)
+    gpointer request;
+    g_mutex_lock (&server->lock);
+    g_hash_table_iter_init (&iter, server->streams);
+    while (g_hash_table_iter_next (&iter, &request, NULL)) {
+        HttpStream *stream = ((HttpRequest *)request)->stream;
+        if (stream->broken || !ends (request, user_data))
             continue;
-        link->request->gone = TRUE;
-        wake (link->request);
+        stream->broken = TRUE;
+        wake (request);
+        n++;
     }
+    g_mutex_unlock (&server->lock);
+    return n;
+}
+
+static void
+stop_thread (HttpServer *server)
+{
+    const guint64 once = 1;
+    g_mutex_lock (&server->lock);
+    server->stopped = TRUE;
+    gboolean told = write (server->wake_fd, &once, sizeof once) > 0;
+    g_mutex_unlock (&server->lock);
+    g_assert (told);
+    g_thread_join (server->thread);
+    close_all (server);
 }
 
 void
@@ -366,23 +378,13 @@ http_server_stop (HttpServer *server)
 {
     if (server == NULL)
         return;
-    g_source_destroy (server->sweep);
-    g_source_unref (server->sweep);
-    g_mutex_lock (&server->lock);
-    server->stopped = TRUE;
-    wake_all (server);
-    g_mutex_unlock (&server->lock);
-    MHD_stop_daemon (server->daemon);
-    server->daemon = NULL;
-
+    stop_thread (server);
     GHashTableIter iter;
     gpointer request;
-    g_hash_table_iter_init (&iter, server->streams);
-    while (g_hash_table_iter_next (&iter, &request, NULL)) {
+    while (g_hash_table_iter_init (&iter, server->streams), g_hash_table_iter_next (&iter, &request, NULL)) {
         g_hash_table_iter_steal (&iter);
         http_stream_finished (request);
         http_request_release (request);
-        g_hash_table_iter_init (&iter, server->streams);
     }
     http_server_unref (server);
 }

@@ -1,14 +1,15 @@
 /*
- * An HTTPS listener. One thread of the HTTP library moves bytes; every handler runs on the main loop that
- * started the server. What a client can do to others is bounded here:
+ * An HTTPS listener. One thread of its own moves bytes; every handler runs on the main loop that started the
+ * server. What a client can do to others is bounded here:
  *
- *  - the whole request, header and body, must arrive within request_deadline_ms (plus time for a large body
- * of a route that allows one), no matter how regularly bytes trickle in;
- *  - header at most 32 KiB, body at most the route's limit, connections at most connection_limit;
- *  - requests whose framing two parsers could read differently are refused and the connection closed (see
- * server.c);
- *  - with client_ca_pem a request without a valid client certificate is answered 401 and never reaches a
- * handler.
+ *  - handshake and header must arrive within 10 s, the body within request_deadline_ms (and as much again for each
+ *    8 MiB of it), no matter how regularly bytes trickle in; an answer must be taken at 32 KiB/s;
+ *  - header and body are limited (head.h, the route), connections too: for a newcomer the slowest one that has no
+ *    request at work is put out;
+ *  - a request that two parsers could read differently is refused and the connection closed (head.h); requests sent
+ *    behind one another without waiting for the answer are not run;
+ *  - no body is read of a caller whom the router's authorize refuses;
+ *  - with client_ca_pem a request without a valid client certificate is answered 401 and never reaches a handler.
  */
 #pragma once
 
@@ -16,13 +17,15 @@
 
 typedef struct HttpServer HttpServer;
 
+#define HTTP_CONNECTIONS_MAX 2048
+
 typedef struct {
     const char *listen;            /* "127.0.0.1:8443", "0.0.0.0:8444", "[::1]:0"; port 0 takes a free one */
     const char *certificate_pem;   /* the chain, text; NULL with key_pem: plain HTTP, for tests on loopback */
     const char *key_pem;           /* text */
     const char *client_ca_pem;     /* text; set: client certificates signed by it are required */
     const HttpRouter *router;      /* borrowed, must outlive the server */
-    guint connection_limit;        /* 0: 512 */
+    guint connection_limit;        /* 0: HTTP_CONNECTIONS_MAX; never over what the process may open */
     guint connection_limit_per_ip; /* 0: none */
     guint request_deadline_ms;     /* 0: 30000 */
 } HttpServerOptions;
@@ -34,6 +37,12 @@ typedef struct {
 HttpServer *http_server_start (const HttpServerOptions *options, GError **error);
 /* The port in use. */
 guint16 http_server_port (const HttpServer *server);
+/*
+ * Cut the open streams and upgraded connections (events, consoles) whose request @ends says TRUE of: a token was
+ * revoked, a role taken. Their number; each one's closed is told soon. Main loop; @ends must not answer or write.
+ */
+typedef gboolean (*HttpStreamEnds) (HttpRequest *request, gpointer user_data);
+guint http_server_end_streams (HttpServer *server, HttpStreamEnds ends, gpointer user_data);
 /*
  * Stop: nothing new is taken, streams are closed (their closed is called from here), unanswered requests are
  * cut off; a later answer to one of them goes nowhere. Frees the server. NULL does nothing. Main loop.

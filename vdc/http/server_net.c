@@ -1,233 +1,256 @@
 /*
- * The library's side: requests come in, answers go out. Everything here runs on the library's thread; see
- * server.c for the invariants.
+ * The net thread: takes connections, keeps their number in bounds, cuts those that are late, steps those of which
+ * epoll or the main loop tells.
+ *
+ * When there is no room, the newcomer does not have to go: the connection that has been receiving for longest
+ * without a request at work does. Slow clients thus put out each other, and a quick one is never shut out by them.
  */
 #include "vdc/http/server_private.h"
 
+#include "vdc/base/log.h"
+
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#define STREAM_BLOCK_BYTES (32 * 1024)
-/* How much of a refused chunked body is read away before the connection is cut. */
-#define DISCARD_LIMIT_BYTES (1024 * 1024)
+#define EVENTS_MAX 256
+#define SWEEP_MS 250
 
-/* --- answers ------------------------------------------------------------------------------------------- */
+/* --- the set of connections -------------------------------------------------------------------------------- */
 
-static void
-add_headers (struct MHD_Response *response, HttpRequest *request)
+static guint
+count_of (HttpServer *server, const char *address)
 {
-    for (guint i = 0; i + 1 < request->answer_headers->len; i += 2)
-        MHD_add_response_header (response, request->answer_headers->pdata[i],
-                                 request->answer_headers->pdata[i + 1]);
-}
-
-static ssize_t
-read_stream (void *data, uint64_t position, char *buffer, size_t max)
-{
-    HttpRequest *request = data;
-    HttpServer *server = request->server;
-    HttpStream *stream = request->stream;
-    ssize_t result = 0;
-
-    g_mutex_lock (&server->lock);
-    if (stream->broken || request->gone || server->stopped) {
-        result = MHD_CONTENT_READER_END_WITH_ERROR;
-    } else {
-        result = (ssize_t)http_stream_take (stream, buffer, max);
-        if (result == 0 && stream->ended) {
-            result = MHD_CONTENT_READER_END_OF_STREAM;
-        } else if (result == 0) {
-            request->suspended = TRUE;
-            MHD_suspend_connection (request->connection);
-        }
-    }
-    g_mutex_unlock (&server->lock);
-    return result;
+    return GPOINTER_TO_UINT (g_hash_table_lookup (server->addresses, address));
 }
 
 static void
-release_request (void *data)
+count (HttpServer *server, const char *address, int change)
 {
-    http_request_release (data);
-}
-
-static enum MHD_Result
-send_answer (struct MHD_Connection *connection, HttpRequest *request)
-{
-    struct MHD_Response *response;
-    if (request->stream != NULL) {
-        response = MHD_create_response_from_callback (MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read_stream,
-                                                      http_request_hold (request), release_request);
-        if (response == NULL)
-            http_request_release (request);
-    } else {
-        gsize length = 0;
-        const void *data = g_bytes_get_data (request->answer, &length);
-        /* The bytes live as long as the request, which is released when the library has completed it. */
-        response =
-            MHD_create_response_from_buffer (length, (void *)(length ? data : ""), MHD_RESPMEM_PERSISTENT);
-    }
-    if (response == NULL)
-        return MHD_NO;
-    add_headers (response, request);
-    return http_queue_response (connection, request->status, response);
-}
-
-/* --- receiving ----------------------------------------------------------------------------------------- */
-
-static Link *
-link_of (struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info->socket_context;
-}
-
-static char *
-address_of (struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[INET6_ADDRSTRLEN] = "?";
-    if (info != NULL && info->client_addr->sa_family == AF_INET)
-        inet_ntop (AF_INET, &((struct sockaddr_in *)info->client_addr)->sin_addr, text, sizeof text);
-    else if (info != NULL && info->client_addr->sa_family == AF_INET6)
-        inet_ntop (AF_INET6, &((struct sockaddr_in6 *)info->client_addr)->sin6_addr, text, sizeof text);
-    return g_strdup (text);
-}
-
-static HttpRequest *
-begin_request (struct MHD_Connection *connection, Link *link, const char *path, const char *method)
-{
-    HttpRequest *request = http_request_new (&http_server_request_ops);
-    g_atomic_int_inc (&link->server->refs);
-    request->server = link->server;
-    request->method = g_strdup (method);
-    request->path = g_strdup (path);
-    request->address = address_of (connection);
-    g_mutex_lock (&link->server->lock);
-    request->connection = connection;
-    link->request = request;
-    g_mutex_unlock (&link->server->lock);
-    return request;
-}
-
-static enum MHD_Result
-on_body (HttpRequest *request, const char *data, size_t *length)
-{
-    gsize have = request->collected->len, limit = http_guard_body_limit (request->route);
-    if (have <= limit && *length > 0)
-        g_byte_array_append (request->collected, (const guint8 *)data,
-                             (guint)MIN (*length, limit + 1 - have));
-    /* Over the limit: the rest is dropped, and a client that goes on for long is cut off. */
-    if (have > limit) {
-        request->discarded_bytes += *length;
-        if (request->discarded_bytes > DISCARD_LIMIT_BYTES)
-            return MHD_NO;
-    }
-    *length = 0;
-    return MHD_YES;
+    guint now = count_of (server, address) + (guint)change;
+    if (now == 0)
+        g_hash_table_remove (server->addresses, address);
+    else
+        g_hash_table_replace (server->addresses, g_strdup (address), GUINT_TO_POINTER (now));
 }
 
 static void
-deliver (HttpRequest *request)
-{
-    HttpServer *server = request->server;
-    if (!server->stopped)
-        http_request_deliver (request, server->router);
-}
-
-static enum MHD_Result
-on_complete (struct MHD_Connection *connection, Link *link, HttpRequest *request)
+drop (Link *link)
 {
     HttpServer *server = link->server;
-    if (request->collected->len > http_guard_body_limit (request->route))
-        return http_guard_too_large (connection, request->route);
     g_mutex_lock (&server->lock);
-    gboolean stopped = server->stopped;
-    if (!stopped) {
-        link->deadline_us = 0;
-        request->suspended = TRUE;
-        MHD_suspend_connection (connection);
-    }
+    if (link->woken)
+        g_ptr_array_remove_fast (server->woken, link);
     g_mutex_unlock (&server->lock);
-    if (stopped)
-        return MHD_NO;
-    request->delivered = TRUE;
-    request->ops->post (request, deliver);
-    return MHD_YES;
+    epoll_ctl (server->epoll_fd, EPOLL_CTL_DEL, link->fd, NULL);
+    g_hash_table_remove (server->links, link);
+    count (server, link->address, -1);
+    http_link_free (link);
 }
 
-enum MHD_Result
-http_net_access (void *data, struct MHD_Connection *connection, const char *url, const char *method,
-                 const char *version, const char *upload, size_t *upload_length, void **context)
+/* One step, and what follows from it. */
+static void
+run (Link *link)
 {
-    Link *link = link_of (connection);
-    HttpRequest *request = *context;
-
-    if (request == NULL) {
-        *context = request = begin_request (connection, link, url, method);
-        return http_guard_header (connection, link, request, version);
-    }
-    if (*upload_length > 0)
-        return on_body (request, upload, upload_length);
-    if (!request->delivered)
-        return on_complete (connection, link, request);
-
-    g_mutex_lock (&link->server->lock);
-    gboolean ready = request->ready && !link->server->stopped;
-    g_mutex_unlock (&link->server->lock);
-    return ready ? send_answer (connection, request) : MHD_NO;
-}
-
-void
-http_net_completed (void *data, struct MHD_Connection *connection, void **context,
-                    enum MHD_RequestTerminationCode how)
-{
-    Link *link = link_of (connection);
-    HttpRequest *request = *context;
-    if (request == NULL)
+    http_link_step (link);
+    if (link->state == LINK_GONE) {
+        drop (link);
         return;
-    g_mutex_lock (&link->server->lock);
-    request->connection = NULL;
-    request->gone = TRUE;
-    link->request = NULL;
-    link->deadline_us = g_get_monotonic_time () + link->server->deadline_us;
-    gboolean was_stream = request->ready && request->stream != NULL;
-    g_mutex_unlock (&link->server->lock);
-    if (was_stream)
-        request->ops->post (request, http_server_finished);
-    *context = NULL;
-    http_request_release (request);
+    }
+    struct epoll_event event = {.events = http_link_events (link), .data.ptr = link};
+    if (event.events != link->events)
+        epoll_ctl (link->server->epoll_fd, EPOLL_CTL_MOD, link->fd, &event);
+    link->events = event.events;
 }
 
-void
-http_net_connection (void *data, struct MHD_Connection *connection, void **context,
-                     enum MHD_ConnectionNotificationCode what)
+/* Of those of @address (NULL: of all). FALSE: all have work. */
+static gboolean
+put_out_slowest (HttpServer *server, const char *address)
+{
+    GHashTableIter iter;
+    gpointer key;
+    Link *slowest = NULL;
+    g_hash_table_iter_init (&iter, server->links);
+    while (g_hash_table_iter_next (&iter, &key, NULL)) {
+        Link *link = key;
+        if (http_link_is_idle (link) && (address == NULL || strcmp (link->address, address) == 0) &&
+            (slowest == NULL || link->began_us < slowest->began_us))
+            slowest = link;
+    }
+    if (slowest != NULL)
+        drop (slowest);
+    return slowest != NULL;
+}
+
+static gboolean
+has_room (HttpServer *server, const char *address)
+{
+    if (server->address_limit > 0 && count_of (server, address) >= server->address_limit &&
+        !put_out_slowest (server, address))
+        return FALSE;
+    return g_hash_table_size (server->links) < server->connection_limit || put_out_slowest (server, NULL);
+}
+
+/* --- accepting --------------------------------------------------------------------------------------------- */
+
+static void
+print_address (const struct sockaddr_storage *from, char *text, gsize size)
+{
+    const void *bytes = from->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+                                                    : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
+    if (inet_ntop (from->ss_family, bytes, text, (socklen_t)size) == NULL)
+        g_strlcpy (text, "?", size);
+}
+
+static void
+watch_listener (HttpServer *server, gboolean on)
+{
+    struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = &server->listen_fd};
+    epoll_ctl (server->epoll_fd, EPOLL_CTL_MOD, server->listen_fd, &event);
+    server->accepting = on;
+}
+
+static void
+take (HttpServer *server, int fd, const char *address)
+{
+    int on = 1;
+    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    Link *link = http_link_new (server, fd, address);
+    struct epoll_event event = {.events = 0, .data.ptr = link};
+    g_hash_table_add (server->links, link);
+    count (server, address, 1);
+    if (epoll_ctl (server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        drop (link);
+    else
+        run (link);
+}
+
+/* Descriptors have run out: one of ours goes, else nobody is taken until the next sweep. */
+static gboolean
+survive (HttpServer *server, int err)
+{
+    if (err == EINTR || err == ECONNABORTED)
+        return TRUE;
+    if (err == EAGAIN)
+        return FALSE;
+    if ((err == EMFILE || err == ENFILE) && put_out_slowest (server, NULL))
+        return TRUE;
+    watch_listener (server, FALSE);
+    return FALSE;
+}
+
+static void
+take_all (HttpServer *server)
+{
+    for (int i = 0; i < EVENTS_MAX; i++) {
+        struct sockaddr_storage from;
+        socklen_t length = sizeof from;
+        char address[sizeof ((Link *)NULL)->address];
+        int fd = accept4 (server->listen_fd, (struct sockaddr *)&from, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && !survive (server, errno))
+            return;
+        if (fd < 0)
+            continue;
+        print_address (&from, address, sizeof address);
+        if (has_room (server, address))
+            take (server, fd, address);
+        else
+            close (fd);
+    }
+}
+
+/* --- the loop ---------------------------------------------------------------------------------------------- */
+
+static void
+sweep (HttpServer *server)
+{
+    gint64 now_us = g_get_monotonic_time ();
+    g_autoptr (GPtrArray) late = g_ptr_array_new ();
+    GHashTableIter iter;
+    gpointer key;
+    g_hash_table_iter_init (&iter, server->links);
+    while (g_hash_table_iter_next (&iter, &key, NULL))
+        if (((Link *)key)->deadline_us != 0 && now_us > ((Link *)key)->deadline_us)
+            g_ptr_array_add (late, key);
+    for (guint i = 0; i < late->len; i++)
+        drop (late->pdata[i]);
+    if (!server->accepting)
+        watch_listener (server, TRUE);
+}
+
+static void
+on_event (Link *link, guint32 events)
+{
+    if (events & EPOLLRDHUP)
+        http_link_left (link);
+    if (events & (EPOLLHUP | EPOLLERR))
+        drop (link);
+    else
+        run (link);
+}
+
+/* FALSE: the server stops. */
+static gboolean
+run_woken (HttpServer *server)
+{
+    guint64 times;
+    g_autoptr (GPtrArray) woken = g_ptr_array_new ();
+    if (read (server->wake_fd, &times, sizeof times) < 0)
+        vdc_log (VDC_LOG_DEBUG, "nobody woke the net thread", NULL);
+    g_mutex_lock (&server->lock);
+    g_ptr_array_extend_and_steal (woken, g_steal_pointer (&server->woken));
+    server->woken = g_ptr_array_new ();
+    for (guint i = 0; i < woken->len; i++)
+        ((Link *)woken->pdata[i])->woken = FALSE;
+    gboolean stopped = server->stopped;
+    g_mutex_unlock (&server->lock);
+    for (guint i = 0; i < woken->len; i++)
+        run (woken->pdata[i]);
+    return !stopped;
+}
+
+/* Connections first: taking new ones, and waking, may end others that this batch tells of. */
+static gboolean
+run_batch (HttpServer *server, const struct epoll_event *events, int n)
+{
+    gboolean take_new = FALSE, wake = FALSE;
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr == &server->listen_fd)
+            take_new = TRUE;
+        else if (events[i].data.ptr == &server->wake_fd)
+            wake = TRUE;
+        else
+            on_event (events[i].data.ptr, events[i].events);
+    }
+    gboolean go_on = !wake || run_woken (server);
+    if (go_on && take_new)
+        take_all (server);
+    return go_on;
+}
+
+gpointer
+http_net_run (gpointer data)
 {
     HttpServer *server = data;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        Link *link = g_new0 (Link, 1);
-        link->server = server;
-        link->fd = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        link->deadline_us = g_get_monotonic_time () + server->deadline_us;
-        int on = 1;
-        setsockopt (link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        g_mutex_lock (&server->lock);
-        g_hash_table_add (server->links, link);
-        g_mutex_unlock (&server->lock);
-        *context = link;
-    } else if (*context != NULL) {
-        Link *link = *context;
-        g_mutex_lock (&server->lock);
-        g_hash_table_remove (server->links, link);
-        g_mutex_unlock (&server->lock);
-        g_free (link->peer);
-        g_clear_error (&link->peer_error);
-        g_free (link);
-        *context = NULL;
+    struct epoll_event events[EVENTS_MAX];
+    gint64 swept_us = g_get_monotonic_time ();
+    GHashTableIter iter;
+    gpointer link;
+    for (gboolean go_on = TRUE; go_on;) {
+        int n = epoll_wait (server->epoll_fd, events, EVENTS_MAX, SWEEP_MS);
+        go_on = run_batch (server, events, n);
+        if (g_get_monotonic_time () - swept_us < SWEEP_MS * 1000)
+            continue;
+        sweep (server);
+        swept_us = g_get_monotonic_time ();
     }
+    while (g_hash_table_iter_init (&iter, server->links), g_hash_table_iter_next (&iter, &link, NULL))
+        drop (link);
+    return NULL;
 }

@@ -5,26 +5,53 @@
 
 #include <string.h>
 
-HttpStream *
-http_reply_stream (HttpRequest *request, const char *content_type, const HttpStreamEvents *events,
-                   gpointer user_data)
+static HttpStream *
+stream_new (HttpRequest *request, guint status, const HttpStreamEvents *events, gpointer user_data)
 {
     HttpStream *stream = g_new0 (HttpStream, 1);
     stream->request = request;
     stream->events = events;
     stream->user_data = user_data;
     g_queue_init (&stream->chunks);
+    stream->incoming = g_byte_array_new ();
+    stream->raw = status == 101;
     request->stream = stream;
     http_request_hold (request); /* the producer's; released by end or closed */
 
     g_assert (!g_atomic_int_get (&request->answered));
     g_atomic_int_set (&request->answered, 1);
-    request->status = 200;
-    http_reply_header (request, "Content-Type", content_type);
-    http_reply_header (request, "Cache-Control", "no-store");
-    http_reply_header (request, "X-Content-Type-Options", "nosniff");
+    request->status = status;
     request->ops->answer (request);
     return stream;
+}
+
+HttpStream *
+http_reply_stream (HttpRequest *request, const char *content_type, const HttpStreamEvents *events,
+                   gpointer user_data)
+{
+    http_reply_header (request, "Content-Type", content_type);
+    return stream_new (request, 200, events, user_data);
+}
+
+HttpStream *
+http_reply_upgrade (HttpRequest *request, const char *protocol, const HttpStreamEvents *events, gpointer user_data)
+{
+    http_reply_header (request, "Upgrade", protocol);
+    http_reply_header (request, "Connection", "Upgrade");
+    return stream_new (request, 101, events, user_data);
+}
+
+void
+http_stream_received (HttpRequest *request)
+{
+    HttpStream *stream = request->stream;
+    request->ops->lock (request);
+    g_autoptr (GByteArray) data = g_steal_pointer (&stream->incoming);
+    stream->incoming = g_byte_array_new ();
+    request->ops->wake (request);
+    request->ops->unlock (request);
+    if (!stream->producer_done && stream->events->received != NULL)
+        stream->events->received (stream, data->data, data->len, stream->user_data);
 }
 
 static void
@@ -41,6 +68,7 @@ http_stream_free (HttpStream *stream)
     if (stream == NULL)
         return;
     drop_queue (stream);
+    g_byte_array_unref (stream->incoming);
     g_free (stream);
 }
 
