@@ -12,6 +12,7 @@
 #include "vdc/controller/catalog_folder.h"
 #include "vdc/controller/records.h"
 #include "vdc/http/client.h"
+#include "vdc/http/server.h"
 #include "vdc/store/events.h"
 
 typedef enum { SERVER_NEW, SERVER_UP, SERVER_SUSPECT, SERVER_DOWN } ServerState;
@@ -44,6 +45,7 @@ typedef struct Controller {
     Access *access;
     CatalogFolder *catalog;
     HttpClient *agents;
+    HttpServer *api_server; /* borrowed; NULL until it listens. To end streams of whom access was taken from */
     GHashTable *applications; /* name → ApplicationRecord */
     GHashTable *volumes;      /* id → VolumeRecord */
     GHashTable *servers;      /* name → Server */

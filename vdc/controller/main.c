@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,11 @@
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/api/routes.h"
 #include "vdc/http/server.h"
+
+/* Of the API and the console page. Agents have a listener of their own. */
+#define API_CONNECTIONS_PER_ADDRESS 1024
+/* Both listeners full, and what the store, agents and files need. */
+#define FILES_WANTED (2 * HTTP_CONNECTIONS_MAX + 1024)
 
 typedef struct {
     char *state, *listen, *agent_listen, *images, *outside, *agent_port;
@@ -178,6 +184,7 @@ listen_all (Daemon *vdcd, const Options *options, GError **error)
         .certificate_pem = certificate,
         .key_pem = key,
         .router = vdcd->api,
+        .connection_limit_per_ip = API_CONNECTIONS_PER_ADDRESS,
     };
     const HttpServerOptions agents = {
         .listen = options->agent_listen != NULL ? options->agent_listen : "0.0.0.0:8445",
@@ -187,6 +194,7 @@ listen_all (Daemon *vdcd, const Options *options, GError **error)
         .router = vdcd->agents,
     };
     vdcd->api_server = http_server_start (&api, error);
+    vdcd->controller->api_server = vdcd->api_server;
     vdcd->agent_server = vdcd->api_server != NULL ? http_server_start (&agents, error) : NULL;
     return vdcd->agent_server != NULL;
 }
@@ -237,6 +245,7 @@ run (const Options *options, GError **error)
     gboolean listening = listen_all (&vdcd, options, error);
     if (listening)
         serve (&vdcd);
+    vdcd.controller->api_server = NULL;
     http_server_stop (vdcd.api_server);
     http_server_stop (vdcd.agent_server);
     g_clear_pointer (&vdcd.loop, g_main_loop_unref);
@@ -244,6 +253,17 @@ run (const Options *options, GError **error)
     http_router_free (vdcd.api);
     http_router_free (vdcd.agents);
     return listening;
+}
+
+/* As far as the hard limit lets; the listeners take what fits. */
+static void
+raise_files (void)
+{
+    struct rlimit files;
+    if (getrlimit (RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_WANTED)
+        return;
+    files.rlim_cur = MIN (files.rlim_max, FILES_WANTED);
+    setrlimit (RLIMIT_NOFILE, &files);
 }
 
 int
@@ -256,6 +276,7 @@ main (int argc, char **argv)
         return 0;
     prctl (PR_SET_DUMPABLE, 0); /* its memory holds keys and the token */
     umask (077);
+    raise_files ();
     good = parse_options (&options, &argc, &argv, &error);
     if (good && argc > 1 && strcmp (argv[1], "issue") == 0)
         good = issue (&options, &error);

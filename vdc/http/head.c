@@ -98,7 +98,8 @@ static gboolean
 take_method (HttpHead *head, const char *method)
 {
     gsize length = strlen (method);
-    if (length == 0 || length > HTTP_METHOD_MAX_BYTES || strspn (method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != length)
+    if (length == 0 || length > HTTP_METHOD_MAX_BYTES ||
+        strspn (method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != length)
         return FALSE;
     head->method = g_strdup (method);
     return TRUE;
@@ -113,8 +114,9 @@ take_request_line (HttpHead *head, const char *line)
     if (!take_target (head, parts[1]))
         return refused (head, 400, "the target must be a path of visible ASCII, such as /api/v1/servers");
     if (strcmp (parts[2], "HTTP/1.1") != 0)
-        return g_str_has_prefix (parts[2], "HTTP/") ? refused (head, 505, "only HTTP/1.1 is spoken here")
-                                                    : refused (head, 400, "the request line names no HTTP version");
+        return g_str_has_prefix (parts[2], "HTTP/")
+                   ? refused (head, 505, "only HTTP/1.1 is spoken here")
+                   : refused (head, 400, "the request line names no HTTP version");
     return HTTP_HEAD_WHOLE;
 }
 
@@ -147,7 +149,8 @@ static gboolean
 is_host (const char *text)
 {
     return text != NULL && *text != '\0' &&
-           strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%") == strlen (text);
+           strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%") ==
+               strlen (text);
 }
 
 static gboolean

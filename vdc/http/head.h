@@ -3,10 +3,10 @@
  * strict one: whatever two parsers could read differently is refused, so that nobody in front of us or behind
  * can be made to see another request than we do. Pure; any thread.
  *
- * Taken are HTTP/1.1 with an origin-form target of visible ASCII, lines that end in CR LF, names that are tokens
- * with the colon at once, values without control characters. Refused are a bare CR or LF, NUL, a folded line, an
- * empty first line, a second Host, Content-Length, Authorization …, any Transfer-Encoding (411 for a lone
- * "chunked": a body says its length here), and what is over the limits.
+ * Taken are HTTP/1.1 with an origin-form target of visible ASCII, lines that end in CR LF, names that are
+ * tokens with the colon at once, values without control characters. Refused are a bare CR or LF, NUL, a
+ * folded line, an empty first line, a second Host, Content-Length, Authorization …, any Transfer-Encoding
+ * (411 for a lone "chunked": a body says its length here), and what is over the limits.
  */
 #pragma once
 
@@ -43,8 +43,8 @@ typedef struct {
 } HttpHead;
 
 /*
- * Read on: @data are all bytes of the connection since the last request, @length ≥ that of the call before. Starts
- * with a zeroed @head; the verdict does not depend on how the bytes were cut into calls.
+ * Read on: @data are all bytes of the connection since the last request, @length ≥ that of the call before.
+ * Starts with a zeroed @head; the verdict does not depend on how the bytes were cut into calls.
  */
 HttpHeadState http_head_read (HttpHead *head, const guint8 *data, gsize length);
 void http_head_clear (HttpHead *head);

@@ -24,8 +24,8 @@ void http_reply_list (HttpRequest *request, json_t *items, const char *next);
 /* @text as it is, with @content_type ("text/plain; charset=utf-8"). */
 void http_reply_text (HttpRequest *request, guint status, const char *content_type, const char *text);
 /*
- * What a page of ours may do: scripts and data from here only, inline for styles only. Every answer that is no page
- * forbids everything (server_answer.c).
+ * What a page of ours may do: scripts and data from here only, inline for styles only. Every answer that is
+ * no page forbids everything (server_answer.c).
  */
 #define HTTP_PAGE_POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "        \
@@ -68,8 +68,8 @@ typedef struct {
 HttpStream *http_reply_stream (HttpRequest *request, const char *content_type, const HttpStreamEvents *events,
                                gpointer user_data);
 /*
- * Answers 101 and leaves HTTP: what is written goes out as it is, what comes is told by `received`, 64 KiB ahead
- * of it at most. @protocol: "websocket". Further headers by http_reply_header before.
+ * Answers 101 and leaves HTTP: what is written goes out as it is, what comes is told by `received`, 64 KiB
+ * ahead of it at most. @protocol: "websocket". Further headers by http_reply_header before.
  */
 HttpStream *http_reply_upgrade (HttpRequest *request, const char *protocol, const HttpStreamEvents *events,
                                 gpointer user_data);
@@ -99,7 +99,8 @@ HttpStream *http_reply_events (HttpRequest *request, const HttpStreamEvents *eve
  */
 gboolean http_stream_event (HttpStream *stream, guint64 seq, const char *name, const json_t *data);
 /*
- * "id: SEQ" without an event: where a client that breaks off before the first event goes on. As http_stream_write.
+ * "id: SEQ" without an event: where a client that breaks off before the first event goes on. As
+ * http_stream_write.
  */
 gboolean http_stream_event_mark (HttpStream *stream, guint64 seq);
 /* Where the client wants to go on: Last-Event-ID, else ?after=, else @fallback. */

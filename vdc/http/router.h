@@ -70,8 +70,8 @@ struct HttpRoute {
     const char *name;    /* operation id of the OpenAPI document, unique: "startApplication" */
     const char *summary; /* one line */
     /*
-     * Names in the schema table. A row that takes a JSON body has the first ("Empty": nothing but dry_run); every
-     * row has the second, or one of HTTP_ANSWER_….
+     * Names in the schema table. A row that takes a JSON body has the first ("Empty": nothing but dry_run);
+     * every row has the second, or one of HTTP_ANSWER_….
      */
     const char *request_schema, *answer_schema;
     /*
@@ -90,10 +90,9 @@ struct HttpRoute {
 typedef struct HttpRouter HttpRouter;
 
 /*
- * May this request call this route? Called on the main loop before the body is read, of every route that is not
- * public.
- * FALSE with VDC_ERROR_NOT_LOGGED_IN or NOT_PERMITTED answers that. A router without it refuses everything
- * not public, except that HTTP_ROLE_SERVER is granted to any checked client certificate.
+ * May this request call this route? Called on the main loop before the body is read, of every route that is
+ * not public. FALSE with VDC_ERROR_NOT_LOGGED_IN or NOT_PERMITTED answers that. A router without it refuses
+ * everything not public, except that HTTP_ROLE_SERVER is granted to any checked client certificate.
  */
 typedef gboolean (*HttpAuthorize) (HttpRequest *request, const HttpRoute *route, gpointer user_data,
                                    GError **error);
@@ -137,8 +136,8 @@ const HttpRoute *http_router_match (const HttpRouter *router, const char *method
                                     GHashTable **params, char **allow);
 
 /*
- * Ask authorize, once for a request; FALSE: it has been answered. Before its body was read: an authorize must not
- * ask for it. Main loop; for the server.
+ * Ask authorize, once for a request; FALSE: it has been answered. Before its body was read: an authorize must
+ * not ask for it. Main loop; for the server.
  */
 gboolean http_router_authorise (const HttpRouter *router, HttpRequest *request);
 /* Authorise, then call the handler. Main loop; for the server. */

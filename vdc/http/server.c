@@ -1,26 +1,26 @@
 /*
  * The listener's life, and the main loop's side of it.
  *
- * Problem: clients may send anything, slowly, many at once, or leave at any moment, and our state belongs to the
- * main loop.
+ * Problem: clients may send anything, slowly, many at once, or leave at any moment, and our state belongs to
+ * the main loop.
  *
- * Idea: a thread of the server's own (net thread) does everything with sockets and TLS and parses; the main loop
- * sees whole requests only. Before a body is read the main loop is asked whether the caller may send it.
+ * Idea: a thread of the server's own (net thread) does everything with sockets and TLS and parses; the main
+ * loop sees whole requests only. Before a body is read the main loop is asked whether the caller may send it.
  *
  * Invariants
  *
- * 1. A Link belongs to the net thread. The main loop only puts it into `woken`, under the lock, and only while
- * `request->connection` names it.
+ * 1. A Link belongs to the net thread. The main loop only puts it into `woken`, under the lock, and only
+ * while `request->connection` names it.
  *
- * 2. `request->connection` is cleared under the lock when the connection has done with the request; nobody touches
- * the connection after that.
+ * 2. `request->connection` is cleared under the lock when the connection has done with the request; nobody
+ * touches the connection after that.
  *
- * 3. The lock is never held while a handler or a producer's callback runs, nor over a system call but the write to
- * wake_fd.
+ * 3. The lock is never held while a handler or a producer's callback runs, nor over a system call but the
+ * write to wake_fd.
  *
- * Why no library: libmicrohttpd 0.9.75 runs what follows a request with two lengths, or with a blank before a colon,
- * as a second request, takes bare LF, folded lines and NUL, and does not let its user see the bytes; a guard before
- * it would have to be a whole parser and hold TLS. So that parser (head.c) is the only one.
+ * Why no library: libmicrohttpd 0.9.75 runs what follows a request with two lengths, or with a blank before a
+ * colon, as a second request, takes bare LF, folded lines and NUL, and does not let its user see the bytes; a
+ * guard before it would have to be a whole parser and hold TLS. So that parser (head.c) is the only one.
  */
 #include "vdc/http/server_private.h"
 
@@ -317,8 +317,8 @@ open_all (HttpServer *server, const HttpServerOptions *options, GError **error)
     }
     server->accepting = TRUE;
     return options->certificate_pem == NULL ||
-           (server->tls = tls_listener_new (options->certificate_pem, options->key_pem, options->client_ca_pem,
-                                            error)) != NULL;
+           (server->tls = tls_listener_new (options->certificate_pem, options->key_pem,
+                                            options->client_ca_pem, error)) != NULL;
 }
 
 HttpServer *

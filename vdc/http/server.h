@@ -2,14 +2,15 @@
  * An HTTPS listener. One thread of its own moves bytes; every handler runs on the main loop that started the
  * server. What a client can do to others is bounded here:
  *
- *  - handshake and header must arrive within 10 s, the body within request_deadline_ms (and as much again for each
- *    8 MiB of it), no matter how regularly bytes trickle in; an answer must be taken at 32 KiB/s;
- *  - header and body are limited (head.h, the route), connections too: for a newcomer the slowest one that has no
- *    request at work is put out;
- *  - a request that two parsers could read differently is refused and the connection closed (head.h); requests sent
- *    behind one another without waiting for the answer are not run;
+ *  - handshake and header must arrive within 10 s, the body within request_deadline_ms (and as much again for
+ * each 8 MiB of it), no matter how regularly bytes trickle in; an answer must be taken at 32 KiB/s;
+ *  - header and body are limited (head.h, the route), connections too: for a newcomer the slowest one that
+ * has no request at work is put out;
+ *  - a request that two parsers could read differently is refused and the connection closed (head.h);
+ * requests sent behind one another without waiting for the answer are not run;
  *  - no body is read of a caller whom the router's authorize refuses;
- *  - with client_ca_pem a request without a valid client certificate is answered 401 and never reaches a handler.
+ *  - with client_ca_pem a request without a valid client certificate is answered 401 and never reaches a
+ * handler.
  */
 #pragma once
 
@@ -38,8 +39,9 @@ HttpServer *http_server_start (const HttpServerOptions *options, GError **error)
 /* The port in use. */
 guint16 http_server_port (const HttpServer *server);
 /*
- * Cut the open streams and upgraded connections (events, consoles) whose request @ends says TRUE of: a token was
- * revoked, a role taken. Their number; each one's closed is told soon. Main loop; @ends must not answer or write.
+ * Cut the open streams and upgraded connections (events, consoles) whose request @ends says TRUE of: a token
+ * was revoked, a role taken. Their number; each one's closed is told soon. Main loop; @ends must not answer
+ * or write.
  */
 typedef gboolean (*HttpStreamEnds) (HttpRequest *request, gpointer user_data);
 guint http_server_end_streams (HttpServer *server, HttpStreamEnds ends, gpointer user_data);

@@ -4,12 +4,13 @@
 #include <time.h>
 
 /*
- * Every answer, also a refusal, says these unless its handler says otherwise: what we send is data, to be shown in
- * no frame, guessed at by no browser, read by no other page, kept in no cache.
+ * Every answer, also a refusal, says these unless its handler says otherwise: what we send is data, to be
+ * shown in no frame, guessed at by no browser, read by no other page, kept in no cache.
  */
 static const char *const always[][2] = {
     {"Cache-Control", "no-store"},
-    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
+    {"Content-Security-Policy",
+     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
     {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},
     {"Referrer-Policy", "no-referrer"},

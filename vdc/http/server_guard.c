@@ -1,5 +1,6 @@
 /*
- * What is refused of a well-formed request before anybody is asked and before its body is read. On the net thread.
+ * What is refused of a well-formed request before anybody is asked and before its body is read. On the net
+ * thread.
  */
 #include "vdc/http/server_private.h"
 
@@ -28,7 +29,8 @@ not_routed (HttpRequest *request, char *allow, HttpRefusal *refusal)
     refusal->allow = allow;
     if (allow == NULL)
         return refuse (refusal, 404, "not_found", g_strdup_printf ("there is nothing at %s", path));
-    return refuse (refusal, 405, "usage", g_strdup_printf ("%s is not possible on %s", request->method, path));
+    return refuse (refusal, 405, "usage",
+                   g_strdup_printf ("%s is not possible on %s", request->method, path));
 }
 
 /* "application/json", also with parameters; not "application/jsonx". */

@@ -1,10 +1,10 @@
 /*
  * One connection, step by step; see LinkState. Everything here runs on the net thread.
  *
- * A step does what can be done now and says whether the next one may be tried at once. Nothing is read ahead of
- * what is wanted: while a request is at work the kernel's buffer is all that a client can fill. Requests behind
- * one another in one go are not taken: when bytes wait before the answer goes out, the connection ends with it, and
- * they are thrown away unread.
+ * A step does what can be done now and says whether the next one may be tried at once. Nothing is read ahead
+ * of what is wanted: while a request is at work the kernel's buffer is all that a client can fill. Requests
+ * behind one another in one go are not taken: when bytes wait before the answer goes out, the connection ends
+ * with it, and they are thrown away unread.
  */
 #include "vdc/http/server_private.h"
 
@@ -134,8 +134,8 @@ host_of (Link *link)
 static void
 answer_within (Link *link, gsize bytes)
 {
-    link->deadline_us = g_get_monotonic_time () + ANSWER_START_US +
-                        (gint64)(bytes / ANSWER_BYTES_PER_S) * G_USEC_PER_SEC;
+    link->deadline_us =
+        g_get_monotonic_time () + ANSWER_START_US + (gint64)(bytes / ANSWER_BYTES_PER_S) * G_USEC_PER_SEC;
 }
 
 /* The request has never reached the main loop, or never will. */
@@ -176,8 +176,8 @@ queue_stream_head (Link *link)
     HttpRequest *request = link->request;
     gboolean raw = request->stream->raw;
     send_bytes (link, http_answer_head (request->status, request->answer_headers,
-                                        raw ? HTTP_LENGTH_NONE : HTTP_LENGTH_CHUNKED, 0, FALSE, link->tls != NULL,
-                                        host_of (link)));
+                                        raw ? HTTP_LENGTH_NONE : HTTP_LENGTH_CHUNKED, 0, FALSE,
+                                        link->tls != NULL, host_of (link)));
     link->deadline_us = 0;
     link->state = LINK_STREAM;
 }
@@ -192,7 +192,8 @@ begin_answer (Link *link)
         return AGAIN;
     }
     gsize length = g_bytes_get_size (request->answer);
-    gboolean bodiless = strcmp (request->method, "HEAD") == 0 || request->status == 204 || request->status == 304;
+    gboolean bodiless =
+        strcmp (request->method, "HEAD") == 0 || request->status == 204 || request->status == 304;
     send_bytes (link, http_answer_head (request->status, request->answer_headers, HTTP_LENGTH_KNOWN, length,
                                         link->closing, link->tls != NULL, host_of (link)));
     if (!bodiless)
@@ -242,7 +243,8 @@ step_answer (Link *link)
     return AGAIN;
 }
 
-/* A socket closed with bytes unread tells the other side of an error, perhaps before it has read the answer. */
+/* A socket closed with bytes unread tells the other side of an error, perhaps before it has read the answer.
+ */
 static Step
 step_linger (Link *link)
 {
@@ -540,7 +542,7 @@ http_link_free (Link *link)
 void
 http_link_step (Link *link)
 {
-    static Step (*const steps[]) (Link *link) = {
+    static Step (*const steps[]) (Link * link) = {
         [LINK_HANDSHAKE] = step_handshake, [LINK_HEAD] = step_head,     [LINK_ASKING] = step_asked,
         [LINK_BODY] = step_body,           [LINK_WAITING] = step_asked, [LINK_ANSWER] = step_answer,
         [LINK_STREAM] = step_stream,       [LINK_LINGER] = step_linger,
@@ -583,8 +585,8 @@ http_link_events (Link *link)
         return 0;
     }
     g_mutex_lock (&link->server->lock);
-    gboolean room = link->request->stream->raw &&
-                    link->request->stream->incoming->len < HTTP_STREAM_INPUT_BYTES;
+    gboolean room =
+        link->request->stream->raw && link->request->stream->incoming->len < HTTP_STREAM_INPUT_BYTES;
     g_mutex_unlock (&link->server->lock);
     return left | out | (room ? EPOLLIN : 0);
 }

@@ -1,9 +1,10 @@
 /*
- * The net thread: takes connections, keeps their number in bounds, cuts those that are late, steps those of which
- * epoll or the main loop tells.
+ * The net thread: takes connections, keeps their number in bounds, cuts those that are late, steps those of
+ * which epoll or the main loop tells.
  *
  * When there is no room, the newcomer does not have to go: the connection that has been receiving for longest
- * without a request at work does. Slow clients thus put out each other, and a quick one is never shut out by them.
+ * without a request at work does. Slow clients thus put out each other, and a quick one is never shut out by
+ * them.
  */
 #include "vdc/http/server_private.h"
 
@@ -102,8 +103,9 @@ has_room (HttpServer *server, const char *address)
 static void
 print_address (const struct sockaddr_storage *from, char *text, gsize size)
 {
-    const void *bytes = from->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
-                                                    : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
+    const void *bytes = from->ss_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
     if (inet_ntop (from->ss_family, bytes, text, (socklen_t)size) == NULL)
         g_strlcpy (text, "?", size);
 }

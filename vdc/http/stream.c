@@ -34,7 +34,8 @@ http_reply_stream (HttpRequest *request, const char *content_type, const HttpStr
 }
 
 HttpStream *
-http_reply_upgrade (HttpRequest *request, const char *protocol, const HttpStreamEvents *events, gpointer user_data)
+http_reply_upgrade (HttpRequest *request, const char *protocol, const HttpStreamEvents *events,
+                    gpointer user_data)
 {
     http_reply_header (request, "Upgrade", protocol);
     http_reply_header (request, "Connection", "Upgrade");

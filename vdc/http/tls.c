@@ -32,7 +32,8 @@ fill (TlsListener *listener, const char *certificate_pem, const char *key_pem, c
     if (rc >= 0)
         rc = gnutls_priority_init (&listener->priorities, PRIORITIES, NULL);
     if (rc >= 0)
-        rc = gnutls_certificate_set_x509_key_mem (listener->credentials, &certificate, &key, GNUTLS_X509_FMT_PEM);
+        rc = gnutls_certificate_set_x509_key_mem (listener->credentials, &certificate, &key,
+                                                  GNUTLS_X509_FMT_PEM);
     if (rc >= 0 && client_ca_pem != NULL) {
         gnutls_datum_t ca = datum (client_ca_pem);
         rc = gnutls_certificate_set_x509_trust_mem (listener->credentials, &ca, GNUTLS_X509_FMT_PEM);

@@ -1,6 +1,6 @@
 /*
- * TLS of a listener, over non-blocking sockets: GnuTLS, versions 1.2 and 1.3. With pki.c the one place that knows
- * GnuTLS. A TlsListener may be used by any thread, a TlsSession by one.
+ * TLS of a listener, over non-blocking sockets: GnuTLS, versions 1.2 and 1.3. With pki.c the one place that
+ * knows GnuTLS. A TlsListener may be used by any thread, a TlsSession by one.
  */
 #pragma once
 
