@@ -21,6 +21,8 @@ static const struct {
     [VDC_ERROR_UNKNOWN_RESULT] = {"unknown_result", 504, 7},
     [VDC_ERROR_TOO_LARGE] = {"too_large", 413, 2},
     [VDC_ERROR_FULL] = {"full", 507, 1},
+    [VDC_ERROR_TOO_MANY] = {"too_many", 429, 4},
+    [VDC_ERROR_BUSY] = {"busy", 503, 6},
 };
 
 G_DEFINE_QUARK (vdc-error-quark, vdc_error)

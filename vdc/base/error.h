@@ -21,6 +21,8 @@ typedef enum {
     VDC_ERROR_UNKNOWN_RESULT, /* 504, exit 7: it may or may not have been done */
     VDC_ERROR_TOO_LARGE,      /* 413, exit 2: over a named limit */
     VDC_ERROR_FULL,           /* 507, exit 1: no space left */
+    VDC_ERROR_TOO_MANY,       /* 429, exit 4: the caller asks too often; Retry-After says when */
+    VDC_ERROR_BUSY,           /* 503, exit 6: too much is under way; nothing was done; Retry-After says when */
     VDC_N_ERRORS
 } VdcErrorCode;
 
