@@ -32,6 +32,7 @@ application_free (Application *application)
     json_decref (application->properties);
     body_clear (&application->body);
     g_ptr_array_unref (application->volumes);
+    g_ptr_array_unref (application->assemblies);
     json_decref (application->document);
     g_free (application);
 }
@@ -127,6 +128,72 @@ read_volumes (Application *application, json_t *root, Problems *problems)
     }
 }
 
+/* -- assemblies of its own -- */
+
+/* Problems of @inner as those of the assembly at @path. */
+static void
+adopt (const Problems *inner, const char *path, Problems *problems)
+{
+    for (guint i = 0; i < problems_kept (inner); i++) {
+        const Problem *problem = problems_get (inner, i);
+        g_autofree char *place = problem->path[0] == '\0'  ? g_strdup (path)
+                                 : problem->path[0] == '[' ? g_strconcat (path, problem->path, NULL)
+                                                           : g_strconcat (path, ".", problem->path, NULL);
+        problems_add (problems, problem->code, place, problem->nearest, "%s", problem->message);
+    }
+}
+
+/* The key is its name, and what is not published needs no version. */
+static json_t *
+assembly_document (const char *name, json_t *value)
+{
+    json_t *document = json_object ();
+
+    json_put (document, "assembly", json_string (name));
+    json_put (document, "version", json_string (APPLICATION_ASSEMBLY_VERSION));
+    json_object_update (document, value);
+    return document;
+}
+
+static void
+read_assembly (Application *application, const char *name, json_t *value, const char *path,
+               Problems *problems)
+{
+    g_autoptr (Problems) inner = problems_new ();
+
+    if (!field_check_name (name, id_is_class, id_class_rule (), "an assembly", path, problems))
+        return;
+    if (!json_is_object (value)) {
+        field_wrong_type (value, "a mapping with terminals, instances and wires", path, problems);
+        return;
+    }
+    if (json_object_get (value, "assembly") != NULL)
+        problems_add (inner, "not_allowed", "assembly", NULL, "its key is its name: '%s'", name);
+    g_autoptr (json_t) root = assembly_document (name, value);
+    g_autoptr (Document) document = document_new (root);
+    Assembly *assembly = assembly_from_document (document, inner);
+    if (assembly != NULL)
+        g_ptr_array_add (application->assemblies, assembly);
+    adopt (inner, path, problems);
+}
+
+static void
+read_assemblies (Application *application, json_t *root, Problems *problems)
+{
+    json_t *object = field_object (root, "", "assemblies", problems), *value;
+    const char *name;
+
+    if (json_object_size (object) > APPLICATION_ASSEMBLIES_MAX) {
+        problems_add (problems, "too_many", "assemblies", NULL, "has %zu entries; at most %d are allowed",
+                      json_object_size (object), APPLICATION_ASSEMBLIES_MAX);
+        return;
+    }
+    json_object_foreach (object, name, value) {
+        g_autofree char *path = path_key ("assemblies", name);
+        read_assembly (application, name, value, path, problems);
+    }
+}
+
 /* -- the rest -- */
 
 static void
@@ -183,13 +250,15 @@ application_from_document (const Document *document, Problems *problems)
     Application *application = g_new0 (Application, 1);
     application->document = json_incref (root);
     application->volumes = g_ptr_array_new_with_free_func (volume_free);
+    application->assemblies = g_ptr_array_new_with_free_func ((GDestroyNotify)assembly_unref);
     field_check_keys (root, "", problems, "application", "summary", "help", "properties", "instances",
-                      "wires", "volumes", "layout", NULL);
+                      "wires", "volumes", "assemblies", "layout", NULL);
     read_name (application, root, problems);
     application->summary = field_text (root, "", "summary", TEXT_LINE, TEXT_SUMMARY_MAX, problems);
     g_free (field_text (root, "", "help", TEXT_LINES, TEXT_HELP_MAX, problems));
     read_properties (application, root, problems);
     read_volumes (application, root, problems);
+    read_assemblies (application, root, problems);
     body_from_json (&application->body, root, problems);
     return application;
 }

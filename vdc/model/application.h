@@ -5,6 +5,8 @@
 
 #include "vdc/model/assembly.h"
 
+#define APPLICATION_ASSEMBLIES_MAX 50
+#define APPLICATION_ASSEMBLY_VERSION "0.0.0" /* of one of its own that says none */
 #define VOLUME_MIRRORS_MAX 5
 #define VOLUME_SIZE_MIN (1024 * 1024)
 #define VOLUME_SIZE_MAX (64ULL << 40)
@@ -21,7 +23,8 @@ typedef struct {
     char *summary;      /* may be NULL */
     json_t *properties; /* object: name → scalar; never NULL */
     Body body;
-    GPtrArray *volumes; /* ApplicationVolume * */
+    GPtrArray *volumes;    /* ApplicationVolume * */
+    GPtrArray *assemblies; /* Assembly *: its own, used as "local/NAME" */
     json_t *document;
 } Application;
 

@@ -16,6 +16,7 @@ typedef struct {
 struct Catalog {
     GPtrArray *items;     /* Item * */
     GPtrArray *names;     /* char *: catalogs in the order of their first class */
+    const Catalog *base;  /* what is not local is looked for there; NULL: here */
     GHashTable *snapshot; /* reference → Item *, for a catalog made of one; else NULL */
 };
 
@@ -37,6 +38,17 @@ catalog_new (void)
 
     catalog->items = g_ptr_array_new_with_free_func (item_free);
     catalog->names = g_ptr_array_new_with_free_func (g_free);
+    return catalog;
+}
+
+Catalog *
+catalog_new_local (const Catalog *base, GPtrArray *assemblies)
+{
+    Catalog *catalog = catalog_new ();
+
+    catalog->base = base;
+    for (guint i = 0; i < assemblies->len; i++)
+        catalog_add_assembly (catalog, CATALOG_LOCAL, g_ptr_array_index (assemblies, i));
     return catalog;
 }
 
@@ -158,8 +170,16 @@ matches (const Item *item, const Ref *ref)
 }
 
 gboolean
+catalog_ref_is_local (const char *ref)
+{
+    return g_str_has_prefix (ref, CATALOG_LOCAL "/");
+}
+
+gboolean
 catalog_get (const Catalog *catalog, const char *text, CatalogEntry *entry)
 {
+    if (catalog->base != NULL && !catalog_ref_is_local (text))
+        return catalog_get (catalog->base, text, entry);
     g_auto (Ref) ref = ref_split (text);
     const Item *best = catalog->snapshot != NULL ? g_hash_table_lookup (catalog->snapshot, text) : NULL;
 
@@ -184,6 +204,8 @@ catalog_nearest (const Catalog *catalog, const char *text)
     g_auto (Ref) ref = ref_split (text);
     g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
 
+    if (catalog->base != NULL && !catalog_ref_is_local (text))
+        return catalog_nearest (catalog->base, text);
     for (guint i = 0; i < catalog->items->len; i++)
         g_hash_table_add (names, boundary_of (g_ptr_array_index (catalog->items, i))->name);
     return nearest_key (ref.name, names);

@@ -11,6 +11,9 @@
 #include "vdc/model/assembly.h"
 #include "vdc/model/class.h"
 
+/* The name under which an application's own assemblies are found: "local/WEBX". No other catalog has it. */
+#define CATALOG_LOCAL "local"
+
 typedef struct Catalog Catalog;
 
 /* One of the two is set. Borrowed from the catalog. */
@@ -23,6 +26,12 @@ Catalog *catalog_new (void);
 void catalog_free (Catalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Catalog, catalog_free)
 
+/*
+ * @base with an application's own @assemblies (Assembly *) over it, found as "local/NAME" only, so that what
+ * is in the catalogs never means something else in one application. @base must outlive it; may be NULL.
+ */
+Catalog *catalog_new_local (const Catalog *base, GPtrArray *assemblies);
+
 /* Take a reference. The same name and version again in the same catalog replaces. @catalog_name: "system". */
 void catalog_add_class (Catalog *catalog, const char *catalog_name, Class *class);
 void catalog_add_assembly (Catalog *catalog, const char *catalog_name, Assembly *assembly);
@@ -30,6 +39,8 @@ void catalog_add_assembly (Catalog *catalog, const char *catalog_name, Assembly 
 /* FALSE when there is none; no GError: the caller knows the place. */
 gboolean catalog_get (const Catalog *catalog, const char *ref, CatalogEntry *entry);
 const Boundary *catalog_entry_boundary (const CatalogEntry *entry);
+/* TRUE for "local/NAME" and "local/NAME@VERSION". */
+gboolean catalog_ref_is_local (const char *ref);
 /* A name near to @ref's, or NULL. Borrowed. */
 const char *catalog_nearest (const Catalog *catalog, const char *ref);
 /* TRUE when @text has the form of a reference. */

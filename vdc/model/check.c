@@ -331,6 +331,30 @@ check_assembly (const Check *check, const Assembly *assembly, const char *path)
     adopt (check, problems, assembly, place);
 }
 
+/*
+ * An application's own assemblies are reported where they stand, used or not, and not again where they are
+ * used.
+ */
+static void
+check_own_assemblies (Check *check)
+{
+    GPtrArray *own = check->application->assemblies;
+
+    for (guint i = 0; i < own->len; i++) {
+        const Assembly *assembly = g_ptr_array_index (own, i);
+        g_autoptr (Problems) problems = problems_new ();
+        assembly_check (assembly, check->catalog, problems);
+        for (guint k = 0; k < problems_kept (problems); k++) {
+            const Problem *problem = problems_get (problems, k);
+            g_autofree char *path = g_strdup_printf ("assemblies.%s%s%s", assembly->boundary.name,
+                                                     problem->path[0] ? "." : "", problem->path);
+            problems_add (check->problems, problem->code, path, problem->nearest, "%s", problem->message);
+        }
+    }
+    for (guint i = 0; i < own->len; i++)
+        g_hash_table_add (check->checked, g_ptr_array_index (own, i));
+}
+
 /* -- all of it -- */
 
 static void
@@ -378,6 +402,8 @@ check_outermost (Check *check, const Assembly *assembly)
         g_ptr_array_add (stack, (gpointer)assembly);
     check->stack = stack;
     check->checked = checked;
+    if (check->application != NULL)
+        check_own_assemblies (check);
     check_body (check);
 }
 

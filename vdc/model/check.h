@@ -11,4 +11,5 @@
  * uses it). topology_new does the same for applications.
  */
 void assembly_check (const Assembly *assembly, const Catalog *catalog, Problems *problems);
+/* @catalog must hold the application's own assemblies already: catalog_new_local. */
 void application_check (const Application *application, const Catalog *catalog, Problems *problems);

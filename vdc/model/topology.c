@@ -272,6 +272,10 @@ note_used (Opening *opening, const char *ref, const CatalogEntry *entry)
 {
     json_t *used = opening->topology->used;
 
+    if (catalog_ref_is_local (ref)) { /* they are in the description itself */
+        g_ptr_array_add (opening->topology->held, assembly_ref (entry->assembly));
+        return;
+    }
     if (json_object_get (used, ref) != NULL)
         return;
     json_t *item = json_object ();
@@ -601,7 +605,8 @@ topology_new (Application *application, const Catalog *catalog, Problems *proble
 {
     g_autoptr (Topology) topology = g_new0 (Topology, 1);
     g_autoptr (GPtrArray) scopes = g_ptr_array_new_with_free_func (scope_free);
-    Opening opening = {.topology = topology, .catalog = catalog, .problems = problems, .scopes = scopes};
+    g_autoptr (Catalog) with_own = catalog_new_local (catalog, application->assemblies);
+    Opening opening = {.topology = topology, .catalog = with_own, .problems = problems, .scopes = scopes};
 
     topology->application = application;
     topology->name = g_strdup (application->name);
@@ -611,7 +616,7 @@ topology_new (Application *application, const Catalog *catalog, Problems *proble
     topology->cycles = g_ptr_array_new_with_free_func ((GDestroyNotify)g_strfreev);
     topology->held = g_ptr_array_new_with_free_func ((GDestroyNotify)assembly_unref);
     topology->used = json_object ();
-    application_check (application, catalog, problems);
+    application_check (application, with_own, problems);
     if (problems_count (problems) == 0)
         open_application (&opening);
     if (problems_count (problems) > 0)
