@@ -10,7 +10,7 @@ import unittest
 import apigrid
 
 PROGRAMS = {'vdcd': 'vdc/controller/vdcd', 'vdc-agent': 'vdc/agent/vdc-agent'}
-OPERATIONS = ('start', 'stop', 'apply', 'scale', 'destroy')
+OPERATIONS = ('start', 'stop', 'apply', 'scale', 'destroy', 'restore', 'empty')
 POINTS_MIN = 60
 
 

@@ -97,10 +97,11 @@ def free_port():
 class Grid:
     """start () … end (). Everything dies with this process."""
 
-    def __init__(self, agent=True):
+    def __init__(self, agent=True, options=()):
         self.folder = tempfile.mkdtemp(prefix='vdc-api-')
         self.vdcd = self.agent = None
         self.with_agent = agent
+        self.options = list(options)  # of vdcd
         self.ports = {name: free_port() for name in ('api', 'reports', 'agent')}
         self.client = None
 
@@ -138,7 +139,7 @@ class Grid:
             BUILD + '/vdc/controller/vdcd', '--state', self.path('ctl'), '--listen', f'127.0.0.1:{self.ports["api"]}',
             '--agent-listen', f'127.0.0.1:{self.ports["reports"]}', '--catalog', self.path('classes'), '--catalog',
             self.path('templates'), '--images', self.path('images.json'), '--outside',
-            '192.0.2.0/24,gateway=192.0.2.1,addresses=192.0.2.20-192.0.2.29,publish=127.0.0.1:20080-20099'], env)
+            '192.0.2.0/24,gateway=192.0.2.1,addresses=192.0.2.20-192.0.2.29,publish=127.0.0.1:20080-20099'] + self.options, env)
 
     def has_failpoints(self):
         with open(BUILD + '/vdc/controller/vdcd', 'rb') as program:

@@ -112,6 +112,8 @@ set_up (Fixture *fixture, gconstpointer data)
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)application_record_free);
     controller->volumes =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)volume_record_free);
+    controller->trash =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)trash_record_free);
     fixture->server.name = (char *)"s1";
     fixture->application = make_application (controller, "shop", "0a0b");
     make_running (fixture->application, "web");
@@ -133,6 +135,7 @@ tear_down (Fixture *fixture, gconstpointer data)
 {
     g_hash_table_unref (fixture->controller.applications);
     g_hash_table_unref (fixture->controller.volumes);
+    g_hash_table_unref (fixture->controller.trash);
     json_decref (fixture->inventory);
 }
 

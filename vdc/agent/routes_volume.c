@@ -16,6 +16,7 @@ typedef struct {
     json_t *(*act) (gpointer task, GError **error); /* NULL without @error: an empty answer */
     json_t *result;
     gboolean list;
+    gboolean existing; /* PUT: not to be made anew */
     GError *error;
 } Task;
 
@@ -119,6 +120,8 @@ static json_t *
 act_put_volume (gpointer data, GError **error)
 {
     Task *task = data;
+    if (task->existing && !volume_rename (task->host->disks, task->id, task->name, task->application, error))
+        return NULL;
     if (!volume_create (task->host->disks, task->id, task->name, task->application, task->size_bytes,
                         task->filesystem, error))
         return NULL;
@@ -143,6 +146,7 @@ put_volume (HttpRequest *request, gpointer agent)
     task->application = g_strdup (json_str (body, "application", ""));
     task->filesystem = g_strdup (json_str (body, "filesystem", "ext4"));
     task->size_bytes = (guint64)MAX (size, 0);
+    task->existing = json_bool (body, "existing", FALSE);
     task_begin (task);
 }
 

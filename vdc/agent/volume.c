@@ -157,6 +157,28 @@ volume_create (Disks *disks, const char *id, const char *name, const char *appli
     return create_new (disks, id, name, application, size_bytes, filesystem, error);
 }
 
+gboolean
+volume_rename (Disks *disks, const char *id, const char *name, const char *application, GError **error)
+{
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&disks->lock);
+    g_autoptr (json_t) record = load_record (disks, id, error);
+    g_autofree char *raw = volume_path (disks, id, ".raw");
+
+    if (record == NULL)
+        return FALSE;
+    if (access (raw, F_OK) != 0)
+        return vdc_error_set_errno (error, errno, "the file of volume %s (%s) is missing", id, raw);
+    if (g_strcmp0 (json_str (record, "name", NULL), name) == 0 &&
+        g_strcmp0 (json_str (record, "application", NULL), application) == 0)
+        return TRUE;
+    json_put (record, "name", json_str_new (name));
+    json_put (record, "application", json_str_new (application));
+    if (!save_record (disks, id, record, error))
+        return FALSE;
+    FP ("restore.03.volume_renamed");
+    return TRUE;
+}
+
 static gboolean
 make_filesystem (Disks *disks, const char *id, GBytes *tar, GError **error)
 {
@@ -304,13 +326,13 @@ volume_delete (Disks *disks, const char *id, GError **error)
     /* The record first: what a crash leaves is then an orphan, not a volume without content. */
     if (!file_remove (path, error))
         return FALSE;
-    FP ("destroy.08.volume_record_gone");
+    FP ("empty.04.volume_record_gone");
     if (!file_remove (raw, error))
         return FALSE;
-    FP ("destroy.09.volume_file_gone");
+    FP ("empty.05.volume_file_gone");
     if (!remove_rests (disks, id, error))
         return FALSE;
-    FP ("destroy.10.volume_rests_gone");
+    FP ("empty.06.volume_rests_gone");
     return TRUE;
 }
 

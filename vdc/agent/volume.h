@@ -20,6 +20,9 @@
  */
 gboolean volume_create (Disks *disks, const char *id, const char *name, const char *application,
                         guint64 size_bytes, const char *filesystem, GError **error);
+/* Note another name and application of a volume that is there, also while it is open. VDC_ERROR_NOT_FOUND. */
+gboolean volume_rename (Disks *disks, const char *id, const char *name, const char *application,
+                        GError **error);
 /* Make the file system with the content of the tar archive @tar. VDC_ERROR_REFUSED once the volume was used.
  */
 gboolean volume_seed (Disks *disks, const char *id, GBytes *tar, GError **error);

@@ -389,9 +389,9 @@ cmd_app_destroy (Cli *cli)
     g_autofree char *query =
         g_strdup_printf ("?keep_volumes=%d&force=%d", keep, options_flag (cli->options, "force"));
     g_autofree char *path = app_path (cli, query);
-    g_autofree char *question =
-        g_strdup_printf ("This destroys application %s%s.\nType its name to go on: ", name,
-                         keep ? "; its volumes are kept" : " and its volumes with all their data");
+    g_autofree char *question = g_strdup_printf (
+        "This destroys application %s%s.\nType its name to go on: ", name,
+        keep ? "; its volumes are kept" : " and its volumes; the trash keeps them for a while");
     if (!options_flag (cli->options, "yes") && !cli_ask_name (question, name)) {
         fprintf (stderr, "vdc: nothing was done; give --yes to destroy without being asked\n");
         return 4;
@@ -409,7 +409,7 @@ cmd_app_destroy (Cli *cli)
     if (cli->json)
         print_json (stdout, job ? job : answer);
     else if (code == 0 && !cli->no_wait)
-        printf ("%s is gone\n", name);
+        printf ("%s is in the trash; 'vdc trash restore %s' brings it back\n", name, name);
     return code;
 }
 

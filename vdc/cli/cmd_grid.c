@@ -195,8 +195,8 @@ cmd_volume_destroy (Cli *cli)
 {
     g_autoptr (GError) error = NULL;
     const char *name = options_word (cli->options, 0);
-    g_autofree char *question =
-        g_strdup_printf ("This destroys volume %s with all its data.\nType its name to go on: ", name);
+    g_autofree char *question = g_strdup_printf (
+        "This destroys volume %s; the trash keeps it for a while.\nType its name to go on: ", name);
     if (!options_flag (cli->options, "yes") && !cli_ask_name (question, name)) {
         fprintf (stderr, "vdc: nothing was done; give --yes to destroy without being asked\n");
         return 4;
@@ -205,14 +205,11 @@ cmd_volume_destroy (Cli *cli)
     g_autoptr (json_t) answer = cli_delete (cli, path, &error);
     if (answer == NULL)
         return cli_fail (cli, error);
-    const char *id = json_str (answer, "job", NULL);
-    g_autoptr (json_t) job = NULL;
-    int code = id != NULL && !cli->no_wait ? cli_follow_job (cli, id, &job) : 0;
     if (cli->json)
-        print_json (stdout, job ? job : answer);
-    else if (code == 0)
-        printf ("%s\n", id != NULL && cli->no_wait ? id : "it is gone");
-    return code;
+        print_json (stdout, answer);
+    else
+        printf ("%s is in the trash; 'vdc trash restore %s' brings it back\n", name, name);
+    return 0;
 }
 
 /* --- servers, networks, jobs --------------------------------------------------------------------------- */

@@ -30,10 +30,6 @@ static const Option action_options[] = {
     {NULL}};
 static const Option wait_options[] = {
     {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"}, {NULL}};
-static const Option destroy_options[] = {
-    {"yes", 'y', NULL, "do not ask"},
-    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
-    {NULL}};
 static const Option app_destroy_options[] = {
     {"yes", 'y', NULL, "do not ask"},
     {"keep-volumes", 0, NULL, "keep its volumes as unused"},
@@ -41,6 +37,13 @@ static const Option app_destroy_options[] = {
     {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
     {NULL},
 };
+static const Option restore_options[] = {
+    {"as", 0, "NAME", "under another name, when its own is taken"},
+    {"confirm", 0, NULL, "also when a volume that was kept is gone: make an empty one"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL},
+};
+static const Option yes_options[] = {{"yes", 'y', NULL, "do not ask"}, {NULL}};
 static const Option logs_options[] = {
     {"instance", 'i', "NAME", "only this instance or member"},
     {"tail", 't', "N", "this many lines, 200 unless given"},
@@ -108,10 +111,11 @@ const Command commands[] = {
     {"app clean", "APP", "Make the root disks of all its appliances anew",
      "Application volumes keep their data. The application must be stopped.", "vdc app clean shop",
      action_options, 1, 1, FALSE, cmd_app_clean},
-    {"app destroy", "APP", "Remove a stopped application",
-     "Its volumes go with it, unless --keep-volumes: then they stay as unused, and an application made anew "
-     "under\n"
-     "the same name may have them (app create --confirm). Asks for its name, unless --yes.",
+    {"app destroy", "APP", "Move a stopped application to the trash",
+     "Its name is free at once; for a day 'vdc trash restore' brings it back. Its volumes go with it, "
+     "unless\n"
+     "--keep-volumes: then they stay as unused, and an application made anew under the same name may have\n"
+     "them (app create --confirm). Asks for its name, unless --yes.",
      "vdc app destroy shop\nvdc app destroy shop --yes --keep-volumes", app_destroy_options, 1, 1, FALSE,
      cmd_app_destroy},
     {"app logs", "APP", "Log lines and alerts of its appliances", NULL,
@@ -154,8 +158,20 @@ const Command commands[] = {
     {"volume create", "APP.VOLUME", "Make a volume before its application names it",
      "The application APP takes it when its description names VOLUME.",
      "vdc volume create shop.archive --size 2G", volume_options, 1, 1, FALSE, cmd_volume_create},
-    {"volume destroy", "VOLUME", "Destroy an unused volume with its data", "Asks for its name, unless --yes.",
-     "vdc volume destroy shop.archive", destroy_options, 1, 1, FALSE, cmd_volume_destroy},
+    {"volume destroy", "VOLUME", "Move an unused volume to the trash",
+     "For a day 'vdc trash restore' brings it back. Asks for its name, unless --yes.",
+     "vdc volume destroy shop.archive", yes_options, 1, 1, FALSE, cmd_volume_destroy},
+
+    {"trash list", "", "What was destroyed and can be restored", NULL, "vdc trash list", NULL, 0, 0, FALSE,
+     cmd_trash_list},
+    {"trash restore", "TRASH", "Bring back an application or a volume",
+     "TRASH is its name, or its id when there are several. Volumes come back with their data; root disks "
+     "are\n"
+     "made anew.",
+     "vdc trash restore shop\nvdc trash restore shop --as shop-old", restore_options, 1, 1, FALSE,
+     cmd_trash_restore},
+    {"trash empty", "[TRASH]", "Erase one thing in the trash, or all, for good", "Asks, unless --yes.",
+     "vdc trash empty shop\nvdc trash empty --yes", yes_options, 0, 1, FALSE, cmd_trash_empty},
 
     {"server list", "", "Servers of the grid", NULL, "vdc server list", NULL, 0, 0, FALSE, cmd_server_list},
     {"server show", "SERVER", "One server: capacity, acceleration and why", NULL, "vdc server show s1", NULL,

@@ -114,7 +114,7 @@ offer_argument (Cli *cli, const char *kind, const char *typed)
     } lists[] = {
         {"APP", "/applications", "name"},  {"CLASS", "/classes", "name"},    {"VOLUME", "/volumes", "name"},
         {"SERVER", "/servers", "name"},    {"NETWORK", "/networks", "name"}, {"JOB", "/jobs", "id"},
-        {"TEMPLATE", "/catalogs", "name"},
+        {"TEMPLATE", "/catalogs", "name"}, {"TRASH", "/trash", "name"},
     };
     if (strcmp (kind, "APP:INSTANCE") == 0) {
         offer_instances (cli, typed);

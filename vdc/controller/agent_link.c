@@ -251,6 +251,11 @@ volume_failed (Controller *controller, VolumeRecord *volume, const GError *error
     volume->retry_us = clock_monotonic_us (controller->clock) + pause_us (&volume->attempts);
     vdc_log (VDC_LOG_WARNING, "volume call failed, retrying", "volume", volume->name, "server",
              volume->server, "error", error->message, NULL);
+    if (g_error_matches (error, VDC_ERROR, VDC_ERROR_FULL)) {
+        Server *server = g_hash_table_lookup (controller->servers, volume->server);
+        if (server != NULL)
+            server->space_need_bytes = MAX (server->space_need_bytes, volume->size_bytes);
+    }
     /* CONFLICT: still open by a member that is being stopped. */
     if (vdc_error_is_unreachable (error) || vdc_error_is_conflict (error) || volume->deleting ||
         g_error_matches (error, VDC_ERROR, VDC_ERROR_UNKNOWN_RESULT))
@@ -262,6 +267,7 @@ volume_failed (Controller *controller, VolumeRecord *volume, const GError *error
 static void
 volume_made (Controller *controller, VolumeRecord *volume, gint64 size_bytes)
 {
+    volume->renamed = FALSE;
     volume->made = volume->size_bytes == size_bytes; /* else it was grown meanwhile */
     volume->attempts = 0;
     record_set_json (&volume->error, NULL);
@@ -336,9 +342,9 @@ on_volume_put (HttpCall *http_call, const HttpAnswer *answer, const GError *erro
 static void
 put_volume (Controller *controller, Server *server, VolumeRecord *volume)
 {
-    g_autoptr (json_t) body =
-        json_pack ("{s:s, s:s?, s:I, s:s}", "name", volume->name, "application", volume->application,
-                   "size_bytes", (json_int_t)volume->size_bytes, "filesystem", "ext4");
+    g_autoptr (json_t) body = json_pack ("{s:s, s:s?, s:I, s:s, s:b}", "name", volume->name, "application",
+                                         volume->application, "size_bytes", (json_int_t)volume->size_bytes,
+                                         "filesystem", "ext4", "existing", volume->renamed);
     g_autofree char *url = g_strdup_printf ("%s/v1/volumes/%s", server->url, volume->id);
     const HttpCallOptions options = {.json = body, .timeout_ms = SEED_TIMEOUT_MS};
     http_client_send (controller->agents, "PUT", url, &options, on_volume_put,
@@ -353,7 +359,7 @@ on_volume_deleted (HttpCall *http_call, const HttpAnswer *answer, const GError *
     VolumeRecord *volume = call_volume (call);
     if (volume != NULL && (error == NULL || vdc_error_is_not_found (error))) {
         record_set_string (&volume->server, NULL); /* the next round drops the record */
-        FP ("destroy.11.volume_answered");
+        FP ("empty.07.volume_answered");
     } else if (volume != NULL)
         volume_failed (call->controller, volume, error);
     controller_wake (call->controller);
@@ -371,8 +377,8 @@ act_on_volume (Controller *controller, VolumeRecord *volume)
         const HttpCallOptions options = {.timeout_ms = CALL_TIMEOUT_MS};
         http_client_send (controller->agents, "DELETE", url, &options, on_volume_deleted,
                           volume_call_new (controller, volume));
-        FP ("destroy.07.volume_sent");
-    } else if (!volume->made && volume->error == NULL)
+        FP ("empty.03.volume_sent");
+    } else if ((!volume->made || volume->renamed) && volume->error == NULL)
         put_volume (controller, server, volume);
 }
 
@@ -413,7 +419,7 @@ agent_link_decide_volumes (Controller *controller)
                          NULL);
         g_hash_table_iter_remove (&iter);
         dropped = TRUE;
-        FP ("destroy.12.volume_dropped");
+        FP ("empty.08.volume_dropped");
     }
     if (dropped)
         controller_wake (controller);

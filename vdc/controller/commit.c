@@ -89,6 +89,7 @@ put_all (Controller *controller, Changes *changes)
     ApplicationRecord *application;
     VolumeRecord *volume;
     JobRecord *job;
+    TrashRecord *entry;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&application))
         put_changed (changes, STORE_APPLICATIONS, key, application_record_json (application),
@@ -96,6 +97,10 @@ put_all (Controller *controller, Changes *changes)
     g_hash_table_iter_init (&iter, controller->volumes);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&volume))
         put_changed (changes, STORE_VOLUMES, key, volume_record_json (volume), &volume->stored);
+    g_hash_table_iter_init (&iter, controller->trash);
+    while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&entry))
+        if (entry->stored == NULL || json_int (entry->stored, "expires_us", 0) != entry->expires_us)
+            put_changed (changes, STORE_TRASH, key, trash_record_json (entry), &entry->stored);
     g_hash_table_iter_init (&iter, controller->jobs);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&job))
         if (job->stored == NULL || strcmp (job->state, "running") == 0 ||
@@ -104,8 +109,9 @@ put_all (Controller *controller, Changes *changes)
             put_changed (changes, STORE_JOBS, key, job_record_json (job), &job->stored);
 }
 
+/* Before the records: a row that goes and a record that comes under its key in one commit is a move. */
 static void
-put_noted (Controller *controller, StoreTxn *txn)
+put_rows (Controller *controller, StoreTxn *txn)
 {
     gsize i;
     json_t *row;
@@ -118,6 +124,13 @@ put_noted (Controller *controller, StoreTxn *txn)
         else
             store_put (txn, table, key, json_incref (value));
     }
+}
+
+static void
+put_noted (Controller *controller, StoreTxn *txn)
+{
+    gsize i;
+    json_t *row;
     json_array_foreach (controller->noted, i, row) {
         json_t *data = json_object_get (row, "data");
         const Event event = {.kind = json_str (row, "kind", ""),
@@ -136,9 +149,12 @@ controller_commit (Controller *controller, GError **error)
 {
     Changes changes = {controller->store, NULL, g_array_new (FALSE, FALSE, sizeof (Change))};
     note_volumes (controller);
+    if (json_array_size (controller->written) > 0) {
+        changes.txn = store_begin (controller->store);
+        put_rows (controller, changes.txn);
+    }
     put_all (controller, &changes);
-    if (changes.txn == NULL && json_array_size (controller->noted) == 0 &&
-        json_array_size (controller->written) == 0) {
+    if (changes.txn == NULL && json_array_size (controller->noted) == 0) {
         changes_end (&changes, FALSE);
         return TRUE;
     }

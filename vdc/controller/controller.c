@@ -8,6 +8,7 @@
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/reconcile.h"
+#include "vdc/controller/trash.h"
 #include "vdc/http/pki.h"
 
 #define TICK_MS 1000
@@ -36,6 +37,14 @@ load_volume (const char *key, json_t *value, gpointer user_data)
 }
 
 static gboolean
+load_trash (const char *key, json_t *value, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_hash_table_replace (controller->trash, g_strdup (key), trash_record_new (value));
+    return TRUE;
+}
+
+static gboolean
 load_job (const char *key, json_t *value, gpointer user_data)
 {
     Controller *controller = user_data;
@@ -57,8 +66,10 @@ load_records (Controller *controller, GError **error)
     g_hash_table_remove_all (controller->applications);
     g_hash_table_remove_all (controller->volumes);
     g_hash_table_remove_all (controller->jobs);
+    g_hash_table_remove_all (controller->trash);
     return store_list (controller->store, STORE_VOLUMES, NULL, NULL, 0, load_volume, controller, error) &&
            store_list (controller->store, STORE_JOBS, NULL, NULL, 0, load_job, controller, error) &&
+           store_list (controller->store, STORE_TRASH, NULL, NULL, 0, load_trash, controller, error) &&
            access_reload (controller, error) &&
            store_list (controller->store, STORE_APPLICATIONS, NULL, NULL, 0, load_application, controller,
                        error);
@@ -143,6 +154,11 @@ controller_new (const ControllerOptions *options, GError **error)
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)job_record_free);
     controller->servers = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, server_free);
     controller->access = access_new ();
+    controller->trash =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)trash_record_free);
+    controller->trash_keep_us = options->trash_keep_us != 0 ? options->trash_keep_us : TRASH_KEEP_US;
+    controller->trash_free_percent =
+        options->trash_free_percent != 0 ? options->trash_free_percent : TRASH_FREE_PERCENT;
     controller->catalog = catalog_folder_new (options->catalog_folders, options->images_file);
     catalog_folder_reload (controller->catalog);
 
@@ -171,6 +187,7 @@ controller_free (Controller *controller)
     g_hash_table_unref (controller->applications);
     g_hash_table_unref (controller->volumes);
     g_hash_table_unref (controller->jobs);
+    g_hash_table_unref (controller->trash);
     g_hash_table_unref (controller->servers);
     catalog_folder_free (controller->catalog);
     access_free (controller->access);

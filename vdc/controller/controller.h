@@ -21,11 +21,13 @@ typedef enum { SERVER_NEW, SERVER_UP, SERVER_SUSPECT, SERVER_DOWN } ServerState;
 typedef struct {
     char *name, *address, *url;
     ServerState state;
-    gboolean full;       /* reported everything since this process runs */
-    guint64 reported;    /* reports since this process runs */
-    gint64 heard_us;     /* monotonic, of the newest report */
-    json_t *info;        /* newest report without its instances; NULL: none yet */
-    GHashTable *reports; /* "APP/MEMBER" → json_t */
+    gboolean full;           /* reported everything since this process runs */
+    guint64 reported;        /* reports since this process runs */
+    gint64 heard_us;         /* monotonic, of the newest report */
+    guint64 space_mark;      /* reports before which the trash is not emptied further for its space */
+    gint64 space_need_bytes; /* asked for in vain; 0: nothing */
+    json_t *info;            /* newest report without its instances; NULL: none yet */
+    GHashTable *reports;     /* "APP/MEMBER" → json_t */
 } Server;
 
 typedef struct {
@@ -37,6 +39,8 @@ typedef struct {
         *outside; /* of a new store: "192.0.2.0/24,gateway=…,addresses=A-B,publish=IP:P1-P2"; or NULL */
     const char *const *names; /* the API may be called by, for the certificate; NULL-terminated */
     Clock *clock;             /* NULL: the machine's */
+    gint64 trash_keep_us;     /* how long what was destroyed is kept; 0: TRASH_KEEP_US */
+    guint trash_free_percent; /* below which the trash is emptied; 0: TRASH_FREE_PERCENT */
 } ControllerOptions;
 
 typedef struct Controller {
@@ -50,7 +54,10 @@ typedef struct Controller {
     GHashTable *volumes;      /* id → VolumeRecord */
     GHashTable *servers;      /* name → Server */
     GHashTable *jobs;         /* id → JobRecord */
+    GHashTable *trash;        /* id → TrashRecord */
     char *state_folder, *pki_folder, *grid_id, *token, *agent_port;
+    gint64 trash_keep_us;
+    guint trash_free_percent;
     gint64 generation; /* counts starts of vdcd */
     gint64 started_us; /* monotonic */
     gint64 kept_us;    /* monotonic, of the last housekeeping */
@@ -87,12 +94,12 @@ gboolean controller_compile (Controller *controller, ApplicationRecord *applicat
 /*
  * Note an event for the next commit. @data is taken, may be NULL. All kinds there are:
  *
- *   application.created|changed|cleaned|destroying|destroyed   what it is; "changed" with data.revision
- *   application.state    a move of the diagram in lifecycle.h, data.error
- *   instance.state       the same of a member, or a new text in the same state: data.text, server, error
- *   instance.removed
- *   volume.created|destroyed
- *   volume.state         new, ready, failed, unused, deleting; noted by controller_commit itself
+ *   application.created|changed|cleaned|destroying|destroyed|restored   what it is; "changed" with
+ * data.revision, the last two with data.trash application.state    a move of the diagram in lifecycle.h,
+ * data.error instance.state       the same of a member, or a new text in the same state: data.text, server,
+ * error instance.removed volume.created|destroyed|restored volume.state         new, ready, failed, unused,
+ * deleting; noted by controller_commit itself trash.added|removed|restored  state is the kind, data.name,
+ * data.why: destroyed, found; asked, expired, space; for "space" also data.server, free_bytes, disk_bytes
  *   job.state            running, done, failed, cancelled
  *   job.step             data is the step
  *   server.registered

@@ -51,7 +51,9 @@ pass_end (const char *kind)
     else if (strcmp (kind, "scale") == 0)
         FP ("scale.08.ended");
     else if (strcmp (kind, "destroy") == 0)
-        FP ("destroy.13.ended");
+        FP ("destroy.06.ended");
+    else if (strcmp (kind, "restore") == 0)
+        FP ("restore.04.ended");
     else
         FP ("apply.08.ended");
 }
@@ -103,6 +105,16 @@ volume_step (const VolumeRecord *volume, const char **text)
         return "failed";
     }
     return "running";
+}
+
+/* Its agent knows it by its name again. */
+static const char *
+adopt_step (const VolumeRecord *volume, const char **text)
+{
+    if (volume == NULL || (volume->error == NULL && !volume->renamed))
+        return "done";
+    *text = json_str (volume->error, "message", NULL);
+    return volume->error != NULL ? "failed" : "running";
 }
 
 /* Nothing of the member can go on: its server is silent. Static or NULL. */
@@ -175,8 +187,10 @@ step_state (Controller *controller, const ApplicationRecord *application, const 
         return stop_step (member);
     if (strcmp (kind, "remove") == 0)
         return member == NULL ? "done" : member->on ? "pending" : "running";
-    if (strcmp (kind, "erase") == 0)
-        return controller_volume (controller, object, NULL) == NULL ? "done" : "pending";
+    if (strcmp (kind, "trash") == 0)
+        return application->members->len == 0 ? "done" : "pending";
+    if (strcmp (kind, "adopt") == 0)
+        return adopt_step (controller_application_volume (controller, application->name, object), text);
     return "done";
 }
 

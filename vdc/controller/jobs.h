@@ -5,8 +5,8 @@
  *   running ──► done | failed | cancelled (another operation took over)
  *
  * A step: {name, kind, object, state: pending|running|done|failed, text}. Kinds: "volume" (made), "start"
- * (member ready), "settings" (member took its settings over), "drain", "stop", "remove" (member), "erase"
- * (volume gone).
+ * (member ready), "settings" (member took its settings over), "drain", "stop", "remove" (member), "trash"
+ * (no member left: into the trash), "restore" (the records are back), "adopt" (its server has the volume).
  */
 #pragma once
 

@@ -366,20 +366,15 @@ operation_clean (Controller *controller, Operation *operation, ApplicationRecord
 /* --- destroy ----------------------------------------------------------------------------------------------- */
 
 static json_t *
-destroy_steps (Controller *controller, const ApplicationRecord *application, gboolean keep_volumes)
+destroy_steps (const ApplicationRecord *application)
 {
     json_t *steps = stop_steps (application);
     for (guint i = 0; i < application->members->len; i++) {
         const MemberRecord *member = application->members->pdata[i];
         json_array_append_new (steps, plan_step ("remove", member->name, NULL, "remove %s", member->name));
     }
-    GHashTableIter iter;
-    VolumeRecord *volume;
-    g_hash_table_iter_init (&iter, controller->volumes);
-    while (!keep_volumes && g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
-        if (g_strcmp0 (volume->application, application->name) == 0)
-            json_array_append_new (
-                steps, plan_step ("erase", volume->id, volume->name, "erase volume %s", volume->name));
+    json_array_append_new (
+        steps, plan_step ("trash", application->name, NULL, "move %s to the trash", application->name));
     return steps;
 }
 
@@ -395,7 +390,7 @@ operation_destroy (Controller *controller, Operation *operation, ApplicationReco
                      application->name, application->state);
         return NULL;
     }
-    json_t *steps = destroy_steps (controller, application, operation->keep_volumes);
+    json_t *steps = destroy_steps (application);
     if (operation->dry_run)
         return json_pack ("{s:o}", "steps", steps);
     if (!stopped)

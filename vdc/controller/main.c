@@ -20,10 +20,13 @@
 #define API_CONNECTIONS_PER_ADDRESS 1024
 /* Both listeners full, and what the store, agents and files need. */
 #define FILES_WANTED (2 * HTTP_CONNECTIONS_MAX + 1024)
+#define TRASH_KEEP_HOURS_MAX (10 * 366 * 24)
 
 typedef struct {
     char *state, *listen, *agent_listen, *images, *outside, *agent_port;
     char **catalogs, **names;
+    double trash_keep_hours;
+    gint trash_free_percent;
     /* issue */
     char *server, *address, *out;
 } Options;
@@ -55,6 +58,10 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
          "outside network of a new grid: SUBNET,gateway=A,addresses=A-B[,publish=A:P-P]", "SPEC"},
         {"name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->names,
          "further name or address of this controller", "NAME"},
+        {"trash-keep", 0, 0, G_OPTION_ARG_DOUBLE, &options->trash_keep_hours,
+         "how long what was destroyed can be restored (24)", "HOURS"},
+        {"trash-free", 0, 0, G_OPTION_ARG_INT, &options->trash_free_percent,
+         "a server with less of its disk free gets it from the trash (5)", "PERCENT"},
         {"server", 0, 0, G_OPTION_ARG_STRING, &options->server, "issue: name of the server", "NAME"},
         {"address", 0, 0, G_OPTION_ARG_STRING, &options->address, "issue: its IP address", "IP"},
         {"out", 0, 0, G_OPTION_ARG_FILENAME, &options->out, "issue: folder for agent.crt, agent.key, ca.crt",
@@ -68,6 +75,13 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
         return FALSE;
     if (options->state == NULL) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "--state is needed");
+        return FALSE;
+    }
+    if (options->trash_keep_hours < 0 || options->trash_keep_hours > TRASH_KEEP_HOURS_MAX ||
+        options->trash_free_percent < 0 || options->trash_free_percent > 100) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE,
+                     "--trash-keep must be up to %d hours, --trash-free 1 to 100 percent",
+                     TRASH_KEEP_HOURS_MAX);
         return FALSE;
     }
     return TRUE;
@@ -124,6 +138,8 @@ make_controller (const Options *options, GError **error)
         .agent_port = options->agent_port,
         .outside = options->outside,
         .names = (const char *const *)names,
+        .trash_keep_us = (gint64)(options->trash_keep_hours * 3600 * G_USEC_PER_SEC),
+        .trash_free_percent = (guint)options->trash_free_percent,
     };
     return controller_new (&settings, error);
 }

@@ -316,3 +316,34 @@ networks_assign (Controller *controller, const ApplicationRecord *application, c
     }
     return g_steal_pointer (&outside);
 }
+
+static gboolean
+is_taken (const Taken *taken, const json_t *use)
+{
+    guint32 address;
+    gsize i;
+    json_t *port;
+    if (parse_ip (json_str (use, "address", NULL), &address) &&
+        g_hash_table_contains (taken->addresses, GUINT_TO_POINTER (address)))
+        return TRUE;
+    json_array_foreach (json_object_get (use, "published"), i, port) {
+        if (g_hash_table_contains (taken->ports, GINT_TO_POINTER ((gint)json_int (port, "local_port", 0))))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+json_t *
+networks_still_free (Controller *controller, const json_t *outside)
+{
+    g_autoptr (GHashTable) addresses = g_hash_table_new (NULL, NULL), ports = g_hash_table_new (NULL, NULL);
+    Taken taken = {addresses, ports, NULL};
+    json_t *kept = json_object (), *use;
+    const char *member;
+    each_use (controller, "outside", take_foreign, &taken);
+    json_object_foreach ((json_t *)outside, member, use) {
+        if (!is_taken (&taken, use))
+            json_put (kept, member, json_deep_copy (use));
+    }
+    return kept;
+}

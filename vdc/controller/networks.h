@@ -26,3 +26,5 @@ json_t *networks_json (Controller *controller, const char *name, GError **error)
  */
 json_t *networks_assign (Controller *controller, const ApplicationRecord *application,
                          const Topology *topology, GError **error);
+/* Those of @outside whose address and local ports nobody else has got meanwhile. New reference. */
+json_t *networks_still_free (Controller *controller, const json_t *outside);

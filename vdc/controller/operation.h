@@ -74,6 +74,11 @@ json_t *operation_volume_create (Controller *controller, Operation *operation, c
                                  GError **error);
 json_t *operation_volume_destroy (Controller *controller, Operation *operation, VolumeRecord *volume,
                                   GError **error);
+/* TRUE: "shop.data", a name for a volume of its own. */
+gboolean volumes_check_name (const char *name, GError **error);
+/* The caller may give a volume of its own that name. */
+gboolean volumes_may_name (Controller *controller, const Operation *operation, const char *name,
+                           GError **error);
 /*
  * Whether an application of that name may have the volumes of @topology. VDC_ERROR_REFUSED: one was kept from
  * an earlier application of that name, and using it with its content is not confirmed, or it is not the

@@ -11,6 +11,7 @@
 #include "vdc/controller/observe.h"
 #include "vdc/controller/operation.h"
 #include "vdc/controller/specs.h"
+#include "vdc/controller/trash.h"
 
 /* Less is the clock being kept right. */
 #define CLOCK_STEP_US (2 * (gint64)G_USEC_PER_SEC)
@@ -239,31 +240,7 @@ decide_next (Controller *controller, ApplicationRecord *application)
 
 /* --- destroying -------------------------------------------------------------------------------------------- */
 
-static guint
-release_volumes (Controller *controller, ApplicationRecord *application)
-{
-    guint left = 0;
-    GHashTableIter iter;
-    VolumeRecord *volume;
-    g_hash_table_iter_init (&iter, controller->volumes);
-    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume)) {
-        if (g_strcmp0 (volume->application, application->name) != 0)
-            continue;
-        if (application->keep_volumes) {
-            record_set_string (&volume->application, NULL);
-            record_set_string (&volume->local, NULL);
-            volume->unused = TRUE;
-            continue;
-        }
-        volume->deleting = TRUE;
-        left++;
-    }
-    if (left > 0)
-        FP ("destroy.06.volumes_marked");
-    return left;
-}
-
-/* TRUE: nothing of it is left, its record may go. */
+/* TRUE: nothing of it is left on the servers but the files of its volumes; it is in the trash. */
 static gboolean
 decide_destroying (Controller *controller, ApplicationRecord *application)
 {
@@ -275,11 +252,10 @@ decide_destroying (Controller *controller, ApplicationRecord *application)
     if (application->members->len > 0)
         return FALSE;
     FP ("destroy.05.members_left");
-    if (release_volumes (controller, application) > 0)
-        return FALSE;
+    job_update (controller, application);
     job_end (controller, application, "done", NULL);
-    controller_note (controller, "application.destroyed", "application", application->name, application->name,
-                     NULL, NULL);
+    trash_put_application (controller, application);
+    FP ("destroy.07.trashed");
     return TRUE;
 }
 
@@ -331,11 +307,12 @@ decide (Controller *controller, ApplicationRecord *application)
     if (!application->destroying)
         decide_leaving (controller, application);
     decide_next (controller, application);
-    gboolean gone = decide_destroying (controller, application);
+    if (decide_destroying (controller, application))
+        return TRUE;
     publish (controller, application);
     specs_update (controller, application);
     job_update (controller, application);
-    return gone;
+    return FALSE;
 }
 
 static void
@@ -351,7 +328,7 @@ decide_all (Controller *controller)
         vdc_log (VDC_LOG_INFO, "application destroyed", "application", name, NULL);
         controller_write (controller, STORE_APPLICATIONS, name, NULL);
         g_hash_table_iter_remove (&iter);
-        FP ("destroy.14.dropped");
+        FP ("destroy.08.dropped");
     }
 }
 
@@ -385,8 +362,10 @@ follow_clock (Controller *controller)
                 application_record_shift (application, delta_us);
             else
                 application_record_clamp (application, now_us);
-        if (controller->clock_us != 0)
+        if (controller->clock_us != 0) {
+            trash_shift (controller, delta_us);
             vdc_log (VDC_LOG_WARNING, "the clock was set, following", NULL);
+        }
     }
     controller->clock_us = offset_us;
 }
@@ -398,6 +377,7 @@ reconcile_all (Controller *controller)
     follow_clock (controller);
     agent_watch_attach_all (controller);
     decide_all (controller);
+    trash_tick (controller);
     agent_link_decide_volumes (controller);
     housekeeping (controller);
     if (!controller_commit (controller, &error)) {

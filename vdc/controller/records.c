@@ -77,8 +77,25 @@ static const RecordField volume_fields[] = {
     FIELD (VolumeRecord, RECORD_BOOL, made),
     FIELD (VolumeRecord, RECORD_BOOL, unused),
     FIELD (VolumeRecord, RECORD_BOOL, deleting),
+    FIELD (VolumeRecord, RECORD_BOOL, renamed),
     FIELD (VolumeRecord, RECORD_STRING, created),
     FIELD (VolumeRecord, RECORD_JSON, error),
+    {NULL},
+};
+
+static const RecordField trash_fields[] = {
+    FIELD (TrashRecord, RECORD_STRING, id),
+    FIELD (TrashRecord, RECORD_STRING, kind),
+    FIELD (TrashRecord, RECORD_STRING, name),
+    FIELD (TrashRecord, RECORD_STRING, application_name),
+    FIELD (TrashRecord, RECORD_STRING, owner),
+    FIELD (TrashRecord, RECORD_STRING, why),
+    FIELD (TrashRecord, RECORD_INT, trashed_us),
+    FIELD (TrashRecord, RECORD_INT, expires_us),
+    FIELD (TrashRecord, RECORD_INT, size_bytes),
+    FIELD (TrashRecord, RECORD_JSON, application),
+    FIELD (TrashRecord, RECORD_JSON, volumes),
+    FIELD (TrashRecord, RECORD_JSON, kept),
     {NULL},
 };
 
@@ -286,4 +303,31 @@ json_t *
 job_record_json (const JobRecord *job)
 {
     return record_save (job_fields, job);
+}
+
+TrashRecord *
+trash_record_new (const json_t *stored)
+{
+    TrashRecord *entry = g_new0 (TrashRecord, 1);
+    if (stored != NULL) {
+        record_load (trash_fields, entry, stored);
+        entry->stored = json_deep_copy (stored);
+    }
+    return entry;
+}
+
+void
+trash_record_free (TrashRecord *entry)
+{
+    if (entry == NULL)
+        return;
+    record_clear (trash_fields, entry);
+    g_clear_pointer (&entry->stored, json_decref);
+    g_free (entry);
+}
+
+json_t *
+trash_record_json (const TrashRecord *entry)
+{
+    return record_save (trash_fields, entry);
 }

@@ -98,6 +98,7 @@ typedef struct {
     gboolean made;   /* the agent has made (and seeded) it at this size */
     gboolean unused; /* no description names it */
     gboolean deleting;
+    gboolean renamed; /* its agent may have it under an earlier name */
     char *created;
     json_t *error; /* of the last try to make it */
 
@@ -108,6 +109,23 @@ typedef struct {
     gint64 retry_us;
     guint attempts;
 } VolumeRecord;
+
+/* What was destroyed and can be restored: see trash.h. Times are wall clock microseconds. */
+typedef struct {
+    char *id, *kind, *name; /* 16 hex digits; "application", "volume"; the name it had */
+    char *application_name; /* it belongs to; NULL: to none */
+    char *owner;            /* id of the application it is or belongs to; NULL: the grid's */
+    char *why;              /* "destroyed", "found" */
+    gint64 trashed_us;
+    gint64 expires_us;   /* 0: stays until somebody removes it */
+    gint64 size_bytes;   /* of its volumes */
+    json_t *application; /* the record; NULL for a volume */
+    json_t *volumes;     /* [the records] */
+    json_t *kept;        /* [{id, local, unused}]: its volumes that were kept out of the trash */
+
+    /* Not stored. */
+    json_t *stored;
+} TrashRecord;
 
 typedef struct {
     char *id, *kind, *application, *state, *created, *ended;
@@ -142,3 +160,7 @@ const char *volume_state (const VolumeRecord *volume);
 JobRecord *job_record_new (const json_t *stored);
 void job_record_free (JobRecord *job);
 json_t *job_record_json (const JobRecord *job);
+
+TrashRecord *trash_record_new (const json_t *stored);
+void trash_record_free (TrashRecord *entry);
+json_t *trash_record_json (const TrashRecord *entry);

@@ -1,6 +1,7 @@
 /* Volume files of a server against the records. */
 #include <string.h>
 
+#include "vdc/controller/trash.h"
 #include "vdc/controller/verify_internal.h"
 
 static void
@@ -14,6 +15,9 @@ verify_volume_files (const VerifyLook *look, GHashTable *found)
         if (volume != NULL && json_bool (entry, "orphan", FALSE))
             continue; /* half of it is missing: told as that */
         g_hash_table_add (found, g_strdup (id));
+        if (volume == NULL &&
+            g_strcmp0 (json_str (trash_volume (look->controller, id), "server", NULL), look->server->name) == 0)
+            continue;
         if (volume == NULL || g_strcmp0 (volume->server, look->server->name) != 0) {
             verify_add (look->findings, "volume_orphan", look->server, json_str (entry, "application", NULL),
                         id, "remove the file once its content is not needed",

@@ -2,7 +2,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/base/id.h"
-#include "vdc/controller/operation.h"
+#include "vdc/controller/trash.h"
 
 static VolumeRecord *
 add_volume (Controller *controller, const char *name, gint64 size_bytes)
@@ -141,19 +141,47 @@ is_entity_name (const char *name)
            id_is_name (parts[0]) && id_is_name (parts[1]);
 }
 
+gboolean
+volumes_check_name (const char *name, GError **error)
+{
+    if (is_entity_name (name))
+        return TRUE;
+    g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID,
+                 "a volume is named APPLICATION.VOLUME, such as shop.data: the application whose "
+                 "description names the volume takes it; each part must be %s",
+                 id_name_rule ());
+    return FALSE;
+}
+
+/* Of the application whose volume one of that name may become; NULL: there is none. */
+static const char *
+named_application_id (Controller *controller, const char *name)
+{
+    g_autofree char *application = g_strndup (name, strcspn (name, "."));
+    return access_application_id (controller, application);
+}
+
+gboolean
+volumes_may_name (Controller *controller, const Operation *operation, const char *name, GError **error)
+{
+    if (operation->principal == NULL ||
+        access_role (controller, operation->principal, named_application_id (controller, name)) >=
+            HTTP_ROLE_EDITOR)
+        return TRUE;
+    g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_PERMITTED,
+                 "this needs the role editor on an application '%.*s', or on the grid before there is one",
+                 (int)strcspn (name, "."), name);
+    return FALSE;
+}
+
 json_t *
 operation_volume_create (Controller *controller, Operation *operation, const json_t *request, GError **error)
 {
     const char *name = json_str (request, "name", "");
     g_autoptr (Problems) problems = problems_new ();
     double size_bytes = 0;
-    if (!is_entity_name (name)) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID,
-                     "a volume is named APPLICATION.VOLUME, such as shop.data: the application whose "
-                     "description names the volume takes it; each part must be %s",
-                     id_name_rule ());
+    if (!volumes_check_name (name, error))
         return NULL;
-    }
     if (!amount_parse (json_object_get (request, "size"), AMOUNT_SIZE, "size", problems, &size_bytes)) {
         problems_to_error (problems, error);
         return NULL;
@@ -162,15 +190,8 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
         g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID, "size must be from 1M to 64T");
         return NULL;
     }
-    g_autofree char *application = g_strndup (name, strcspn (name, "."));
-    const char *owner = access_application_id (controller, application);
-    if (operation->principal != NULL &&
-        access_role (controller, operation->principal, owner) < HTTP_ROLE_EDITOR) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_PERMITTED,
-                     "this needs the role editor on an application '%s', or on the grid before there is one",
-                     application);
+    if (!volumes_may_name (controller, operation, name, error))
         return NULL;
-    }
     if (controller_volume (controller, name, NULL) != NULL) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "volume '%s' exists", name);
         return NULL;
@@ -179,7 +200,7 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
         return json_object ();
     VolumeRecord *volume = add_volume (controller, name, (gint64)size_bytes);
     volume->unused = TRUE;
-    volume->owner = g_strdup (owner);
+    volume->owner = g_strdup (named_application_id (controller, name));
     controller_note (controller, "volume.created", "volume", name, NULL, NULL, NULL);
     return operation_finish (controller, operation, volume_json (controller, volume), error);
 }
@@ -192,9 +213,13 @@ operation_volume_destroy (Controller *controller, Operation *operation, VolumeRe
                      volume->name, volume->application);
         return NULL;
     }
+    if (volume->deleting) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "volume '%s' is being erased", volume->name);
+        return NULL;
+    }
     if (operation->dry_run)
         return json_object ();
-    volume->deleting = TRUE;
+    trash_put_volume (controller, volume, "destroyed");
     return operation_finish (controller, operation, json_object (), error);
 }
 

@@ -49,6 +49,7 @@ static const char *const table_names[STORE_N_TABLES] = {
     [STORE_USERS] = "users",
     [STORE_TOKENS] = "tokens",
     [STORE_AUDIT] = "audit",
+    [STORE_TRASH] = "trash",
     [STORE_META] = "meta",
 };
 

@@ -33,6 +33,7 @@ typedef enum {
     STORE_USERS,        /* by name */
     STORE_TOKENS,       /* by id */
     STORE_AUDIT,        /* by event number, 16 hex digits */
+    STORE_TRASH,        /* by id */
     STORE_META, /* counters and settings of the controller by name; keys of the store itself start with
                    "store." */
     STORE_N_TABLES

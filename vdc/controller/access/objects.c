@@ -3,6 +3,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/controller/access/access_private.h"
+#include "vdc/controller/trash.h"
 
 /*
  * A session of exec or cp is kept by an agent, not by us: its name says what it belongs to, and is signed. So
@@ -80,10 +81,21 @@ find_session (Controller *controller, HttpRequest *request, const char *name, ch
     return TRUE;
 }
 
+static gboolean
+find_entry (Controller *controller, HttpRequest *request, const char *name, char **application_id)
+{
+    g_autoptr (GPtrArray) entries = trash_named (controller, request, name);
+    if (entries->len == 0)
+        return FALSE;
+    *application_id = g_strdup (((TrashRecord *)entries->pdata[0])->owner); /* of several, none is acted on */
+    return TRUE;
+}
+
 static const Rule rules[] = {
     {"volume", "volume", find_volume},
     {"job", "job", find_job},
     {"session", "session", find_session},
+    {"entry", "trash entry", find_entry},
 };
 
 static const Rule *

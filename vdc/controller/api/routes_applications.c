@@ -219,7 +219,7 @@ static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}", VIEWER, APPLICATION, "getApplication"),
      .summary = "One application", .answer_schema = "Application", .handler = get_application},
     {HTTP_ROUTE (DELETE, "/api/v1/applications/{application}", EDITOR, APPLICATION, "destroyApplication"),
-     .summary = "Destroy an application with its volumes (?keep_volumes, ?force)",
+     .summary = "Move an application and its volumes to the trash (?keep_volumes, ?force)",
      .answer_schema = "JobStarted", .request_schema = "ApplicationDestroy",
      .query = "keep_volumes! force! confirm!", .handler = destroy_application},
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}/description", VIEWER, APPLICATION,

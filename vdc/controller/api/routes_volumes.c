@@ -76,7 +76,7 @@ static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/volumes/{volume}", VIEWER, OBJECT, "getVolume"), .summary = "By name or id",
      .answer_schema = "Volume", .handler = get_volume},
     {HTTP_ROUTE (DELETE, "/api/v1/volumes/{volume}", EDITOR, OBJECT, "destroyVolume"),
-     .summary = "Destroy an unused volume and its content", .request_schema = "VolumeDestroy",
+     .summary = "Move an unused volume to the trash", .request_schema = "VolumeDestroy",
      .answer_schema = "Nothing", .handler = destroy_volume},
 };
 
