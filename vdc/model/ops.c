@@ -548,8 +548,8 @@ check_result (const Run *run, const Catalog *catalog, Problems *problems)
 {
     g_autoptr (Problems) found = problems_new ();
     g_autoptr (Document) document = document_new (run->root);
-    g_autoptr (Topology) topology = topology_from_document (document, catalog, found);
 
+    topology_free (topology_from_document (document, catalog, found));
     for (guint i = 0; i < problems_kept (found); i++) {
         const Problem *problem = problems_get (found, i);
         if (ops_problem_is_shape (problem) ||

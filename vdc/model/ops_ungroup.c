@@ -15,8 +15,8 @@ typedef struct {
     const json_t *instance; /* its value */
     char *of;               /* the assembly; owned */
     gboolean used;          /* something else is made of it */
-    const json_t *assembly;
-    json_t *names; /* inner name → name outside */
+    json_t *assembly;       /* owned */
+    json_t *names;          /* inner name → name outside */
 } Ungroup;
 
 /* "lb.in" inside → "lb.in" outside, by the new names. NULL when it is none. Caller frees. */
@@ -246,7 +246,7 @@ find_assembly (Ungroup *ungroup, const char *path)
     json_object_foreach (json_object_get (edit->root, "assemblies"), name, value)
         if (ref_is_own (class, name)) {
             ungroup->of = g_strdup (name);
-            ungroup->assembly = value;
+            ungroup->assembly = json_incref (value);
         }
     if (ungroup->assembly == NULL)
         return edit_refuse (edit, "not_allowed", path, NULL,
@@ -277,9 +277,9 @@ op_ungroup (Edit *edit)
     g_autoptr (json_t) names = json_object ();
     Ungroup ungroup = {.edit = edit, .name = words[1], .instance = instance, .names = names};
     gboolean found = find_assembly (&ungroup, path);
-    g_autofree char *of = ungroup.of;
-    g_autoptr (json_t) assembly = json_incref ((json_t *)ungroup.assembly);
     if (found)
         open_all (&ungroup);
+    g_free (ungroup.of);
+    json_decref (ungroup.assembly);
     return found;
 }
