@@ -515,7 +515,7 @@ run_op (Run *run, const json_t *op, gsize index, const Catalog *catalog, Problem
         .root = root, .op = op, .place = place, .catalog = catalog, .renamed = renamed, .problems = problems};
 
     if (!json_is_object (op))
-        field_wrong_type (op, "an object such as {\"op\": \"wire\", …}", place, problems);
+        field_wrong_type (op, "an object such as {\"op\": \"wire\", ...}", place, problems);
     else if (act (&edit))
         keep (run, &edit);
 }
