@@ -70,6 +70,7 @@ route (const HttpHead *head)
     g_autofree char *allow = NULL;
     GHashTableIter iter;
     gpointer value;
+    must (query == NULL || head->query == NULL || g_hash_table_size (query) <= strlen (head->query));
     if (router == NULL) {
         router = http_router_new ();
         http_router_add (router, rows, G_N_ELEMENTS (rows), NULL);
