@@ -153,7 +153,7 @@ controller_new (const ControllerOptions *options, GError **error)
     controller->jobs =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)job_record_free);
     controller->servers = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, server_free);
-    controller->access = access_new ();
+    controller->access = access_new (controller->clock);
     controller->trash =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)trash_record_free);
     controller->trash_keep_us = options->trash_keep_us != 0 ? options->trash_keep_us : TRASH_KEEP_US;

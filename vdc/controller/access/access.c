@@ -369,10 +369,22 @@ access_is_live (Controller *controller, const Principal *principal)
             (user != NULL && !json_bool (user, "disabled", FALSE)));
 }
 
+Passwords *
+access_passwords (Controller *controller)
+{
+    return controller->access->passwords;
+}
+
+Throttle *
+access_throttle (Controller *controller)
+{
+    return controller->access->throttle;
+}
+
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
 Access *
-access_new (void)
+access_new (Clock *clock)
 {
     Access *access = g_new0 (Access, 1);
     access->users = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)json_decref);
@@ -380,6 +392,8 @@ access_new (void)
     access->secrets = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
     access->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
     access->watches = g_ptr_array_new_with_free_func (watch_free);
+    access->passwords = passwords_new ();
+    access->throttle = throttle_new (clock);
     return access;
 }
 
@@ -388,6 +402,8 @@ access_free (Access *access)
 {
     if (access == NULL)
         return;
+    passwords_free (access->passwords);
+    throttle_free (access->throttle);
     g_ptr_array_unref (access->watches);
     g_hash_table_unref (access->seen);
     g_hash_table_unref (access->secrets);

@@ -23,6 +23,8 @@
  */
 #pragma once
 
+#include "vdc/controller/access/password.h"
+#include "vdc/controller/access/throttle.h"
 #include "vdc/http/router.h"
 
 typedef struct Controller Controller;
@@ -42,10 +44,13 @@ typedef struct {
 #define ACCESS_LOCAL_USER "local"
 
 /* Knows nobody until access_reload. */
-Access *access_new (void);
+Access *access_new (Clock *clock);
 void access_free (Access *access);
 /* Read users, sessions and tokens from the store: what was not committed is dropped. */
 gboolean access_reload (Controller *controller, GError **error);
+
+Passwords *access_passwords (Controller *controller);
+Throttle *access_throttle (Controller *controller);
 
 /* --- deciding ------------------------------------------------------------------------------------------------ */
 
@@ -106,6 +111,8 @@ guint access_watch (Controller *controller, Principal *principal, HttpRole role,
 guint access_watch_request (Controller *controller, HttpRequest *request, AccessLost lost,
                             gpointer user_data);
 void access_unwatch (Controller *controller, guint id);
+/* Somebody's rights changed: end what he may no longer. After the commit. */
+void access_changed (Controller *controller);
 /* Each second. */
 void access_tick (Controller *controller);
 

@@ -18,6 +18,8 @@ struct Access {
     GHashTable *secrets; /* its secret's digest → the same json_t, borrowed */
     GHashTable *seen; /* id of a session → gint64 *: last use, wall clock us; newer than what is stored */
     GPtrArray *watches;
+    Passwords *passwords;
+    Throttle *throttle;
     guint last_watch;
 };
 
@@ -29,8 +31,6 @@ json_t *access_credential_row (Access *access, const char *id);
 /* Replace (@row taken) or delete (NULL) in memory and with the next commit. */
 void access_put_user (Controller *controller, const char *name, json_t *row);
 void access_put_credential (Controller *controller, const char *id, json_t *row);
-/* Somebody's rights changed: end what he may no longer. After the commit. */
-void access_changed (Controller *controller);
 
 /* --- credentials ----------------------------------------------------------------------------------------------- */
 

@@ -22,6 +22,33 @@ const json_t *credential_find (Controller *controller, const char *secret);
 void credential_used (Controller *controller, const char *id);
 
 /*
+ * A new session of @user, with the next commit; the oldest ends when it has SESSIONS_PER_USER. Returns the
+ * secret, given out once; caller wipes and frees. *@row (borrowed) is what is kept.
+ */
+char *credential_new_session (Controller *controller, const char *user, gboolean cookie, const char *address,
+                              const char *client, const json_t **row);
+/*
+ * A new API token. @applications: an array of ids (taken), NULL: all its owner's. The same return. NULL:
+ * VDC_ERROR_CONFLICT when the user has one of that name, VDC_ERROR_REFUSED at TOKENS_PER_USER.
+ */
+char *credential_new_token (Controller *controller, const char *user, const char *name, HttpRole role,
+                            json_t *applications, gint64 life_s, const json_t **row, GError **error);
+/* With the next commit. */
+void credential_end (Controller *controller, const char *id);
+/* All sessions of @user but @except (may be NULL), and with @tokens its tokens. */
+void credential_end_all (Controller *controller, const char *user, const char *except, gboolean tokens);
+/* Drop what ended long ago. */
+void credential_sweep (Controller *controller);
+/* There is such a thing of that kind and @user (NULL: anybody). */
+gboolean credential_is_of (Controller *controller, const char *id, const char *kind, const char *user);
+/* What the caller itself showed, for the API. New reference. */
+json_t *credential_of_principal (Controller *controller, const Principal *principal);
+/* For the API, newest first, of @kind "session" or "token" and @user (NULL: everybody's). New reference. */
+json_t *credential_list_json (Controller *controller, const char *kind, const char *user);
+/* SESSION or TOKEN for the API, without the secret. New reference. */
+json_t *credential_json (Controller *controller, const json_t *row);
+
+/*
  * The session's secret in a Cookie header; NULL: none, more than one, or not of the form we give out. @header
  * may be NULL. Caller frees.
  */

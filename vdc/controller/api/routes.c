@@ -76,6 +76,9 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_jobs (router, controller);
     routes_add_events (router, controller);
     routes_add_trash (router, controller);
+    routes_add_login (router, controller);
+    routes_add_users (router, controller);
+    routes_add_tokens (router, controller);
     routes_add_verify (router, controller);
     routes_add_ui (router, controller);
     access_check_routes (router);

@@ -24,6 +24,9 @@ void routes_add_networks (HttpRouter *router, Controller *controller);
 void routes_add_jobs (HttpRouter *router, Controller *controller);
 void routes_add_events (HttpRouter *router, Controller *controller);
 void routes_add_trash (HttpRouter *router, Controller *controller);
+void routes_add_login (HttpRouter *router, Controller *controller);
+void routes_add_users (HttpRouter *router, Controller *controller);
+void routes_add_tokens (HttpRouter *router, Controller *controller);
 void routes_add_verify (HttpRouter *router, Controller *controller);
 void routes_add_ui (HttpRouter *router, Controller *controller);
 
