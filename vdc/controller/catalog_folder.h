@@ -10,7 +10,7 @@
 #include "vdc/base/json.h"
 #include "vdc/model/catalog.h"
 
-#define CATALOG_NAME "system"
+#define CATALOG_NAME CATALOG_SYSTEM
 
 typedef struct CatalogFolder CatalogFolder;
 

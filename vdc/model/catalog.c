@@ -105,6 +105,7 @@ add (Catalog *catalog, const char *catalog_name, CatalogEntry entry)
     item->catalog = g_strdup (catalog_name);
     item->rank = rank_of (catalog, catalog_name);
     item->entry = entry;
+    item->entry.catalog = item->catalog;
     g_ptr_array_add (catalog->items, item);
     return item;
 }
@@ -119,6 +120,51 @@ void
 catalog_add_assembly (Catalog *catalog, const char *catalog_name, Assembly *assembly)
 {
     add (catalog, catalog_name, (CatalogEntry){.assembly = assembly_ref (assembly)});
+}
+
+void
+catalog_add_name (Catalog *catalog, const char *catalog_name)
+{
+    rank_of (catalog, catalog_name);
+}
+
+static gboolean
+find_exact (const Catalog *catalog, const char *catalog_name, const char *name, const char *version,
+            guint *index)
+{
+    for (guint i = 0; i < catalog->items->len; i++) {
+        const Item *item = g_ptr_array_index (catalog->items, i);
+        const Boundary *boundary = boundary_of (item);
+        if (strcmp (item->catalog, catalog_name) != 0 || strcmp (boundary->name, name) != 0 ||
+            strcmp (boundary->version, version) != 0)
+            continue;
+        *index = i;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+catalog_remove (Catalog *catalog, const char *catalog_name, const char *name, const char *version)
+{
+    guint index;
+
+    if (!find_exact (catalog, catalog_name, name, version, &index))
+        return FALSE;
+    g_ptr_array_remove_index (catalog->items, index);
+    return TRUE;
+}
+
+gboolean
+catalog_get_exact (const Catalog *catalog, const char *catalog_name, const char *name, const char *version,
+                   CatalogEntry *entry)
+{
+    guint index;
+
+    if (!find_exact (catalog, catalog_name, name, version, &index))
+        return FALSE;
+    *entry = ((const Item *)g_ptr_array_index (catalog->items, index))->entry;
+    return TRUE;
 }
 
 /* -- references -- */
@@ -243,7 +289,7 @@ add_snapshot (Catalog *catalog, const char *ref, json_t *value, GError **error)
     g_autoptr (Problems) problems = problems_new ();
     json_t *root = json_object_get (value, "document");
     g_autoptr (Document) document = root != NULL ? document_new (root) : NULL;
-    CatalogEntry entry = {NULL, NULL};
+    CatalogEntry entry = {NULL, NULL, NULL};
 
     if (document == NULL)
         problems_add (problems, "missing_key", ref, NULL, "the stored description has no document");
@@ -255,7 +301,9 @@ add_snapshot (Catalog *catalog, const char *ref, json_t *value, GError **error)
         g_prefix_error (error, "stored description of %s: ", ref);
         return FALSE;
     }
-    g_hash_table_insert (catalog->snapshot, g_strdup (ref), add (catalog, "snapshot", entry));
+    /* Before there were grid catalogs nothing was recorded: it was "system". */
+    g_hash_table_insert (catalog->snapshot, g_strdup (ref),
+                         add (catalog, json_str (value, "catalog", CATALOG_SYSTEM), entry));
     return TRUE;
 }
 

@@ -11,13 +11,16 @@
 #include "vdc/model/assembly.h"
 #include "vdc/model/class.h"
 
+/* The one that comes with the programs. */
+#define CATALOG_SYSTEM "system"
 /* The name under which an application's own assemblies are found: "local/WEBX". No other catalog has it. */
 #define CATALOG_LOCAL "local"
 
 typedef struct Catalog Catalog;
 
-/* One of the two is set. Borrowed from the catalog. */
+/* One of class and assembly is set. Borrowed from the catalog. */
 typedef struct {
+    const char *catalog;
     Class *class;
     Assembly *assembly;
 } CatalogEntry;
@@ -35,6 +38,17 @@ Catalog *catalog_new_local (const Catalog *base, GPtrArray *assemblies);
 /* Take a reference. The same name and version again in the same catalog replaces. @catalog_name: "system". */
 void catalog_add_class (Catalog *catalog, const char *catalog_name, Class *class);
 void catalog_add_assembly (Catalog *catalog, const char *catalog_name, Assembly *assembly);
+
+/*
+ * Give @catalog_name its place in the order in which catalogs are looked into, before it has a class. No
+ * effect when it has one.
+ */
+void catalog_add_name (Catalog *catalog, const char *catalog_name);
+/* FALSE when there is none. What a topology uses of it stays. */
+gboolean catalog_remove (Catalog *catalog, const char *catalog_name, const char *name, const char *version);
+/* That catalog, name and version, and no other. FALSE when there is none. */
+gboolean catalog_get_exact (const Catalog *catalog, const char *catalog_name, const char *name,
+                            const char *version, CatalogEntry *entry);
 
 /* FALSE when there is none; no GError: the caller knows the place. */
 gboolean catalog_get (const Catalog *catalog, const char *ref, CatalogEntry *entry);

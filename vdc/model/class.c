@@ -153,6 +153,25 @@ check_outside (const Class *class, Problems *problems)
     }
 }
 
+/* What only vdc-guest could do for it. */
+static void
+check_unmanaged (const Class *class, Problems *problems)
+{
+    if (!class->unmanaged)
+        return;
+    if (class->outside)
+        problems_add (problems, "not_allowed", "outside", NULL,
+                      "an unmanaged class cannot be a gateway to the outside");
+    for (guint i = 0; i < class->boundary.properties->len; i++) {
+        const Property *property = g_ptr_array_index (class->boundary.properties, i);
+        g_autofree char *path = path_key ("properties", property->name);
+        if (property->type == PROPERTY_SECRET)
+            problems_add (
+                problems, "not_allowed", path, NULL,
+                "an unmanaged class has no secrets: a seed disk can be read by everybody in the VM");
+    }
+}
+
 Class *
 class_from_document (const Document *document, Problems *problems)
 {
@@ -166,12 +185,14 @@ class_from_document (const Document *document, Problems *problems)
     g_autoptr (Class) class = g_atomic_rc_box_new0 (Class);
     class->document = json_incref (root);
     field_check_keys (root, "", problems, "class", "version", "summary", "help", "terminals", "properties",
-                      "volumes", "resources", "outside", "publish", NULL);
+                      "volumes", "resources", "outside", "publish", "unmanaged", NULL);
     boundary_from_json (&class->boundary, "class", root, problems);
     class->outside = field_bool (root, "", "outside", FALSE, problems);
+    class->unmanaged = field_bool (root, "", "unmanaged", FALSE, problems);
     read_resources (class, root, problems);
     read_publish (class, root, problems);
     check_outside (class, problems);
+    check_unmanaged (class, problems);
     return problems_count (problems) == before ? g_steal_pointer (&class) : NULL;
 }
 
@@ -216,5 +237,6 @@ class_json (const Class *class)
     json_put (object, "resources", resources);
     json_put (object, "outside", json_boolean (class->outside));
     json_put (object, "publish", publish);
+    json_put (object, "unmanaged", json_boolean (class->unmanaged));
     return object;
 }

@@ -62,6 +62,7 @@ member_free (gpointer data)
     g_free (member->group);
     class_unref (member->class);
     g_free (member->class_ref);
+    g_free (member->catalog);
     json_decref (member->settings);
     g_ptr_array_unref (member->volumes);
     g_free (member);
@@ -280,6 +281,7 @@ note_used (Opening *opening, const char *ref, const CatalogEntry *entry)
         return;
     json_t *item = json_object ();
     json_put (item, "kind", json_string (entry->class != NULL ? "class" : "assembly"));
+    json_put (item, "catalog", json_string (entry->catalog));
     json_put (item, "document",
               json_incref (entry->class != NULL ? entry->class->document : entry->assembly->document));
     json_put (used, ref, item);
@@ -295,10 +297,11 @@ numbered (const char *prefix, const char *name, guint number)
 }
 
 static void
-open_member (Opening *opening, const Scope *scope, const Instance *instance, Class *class, guint number,
-             Node *node)
+open_member (Opening *opening, const Scope *scope, const Instance *instance, const CatalogEntry *entry,
+             guint number, Node *node)
 {
     Member *member = g_new0 (Member, 1);
+    Class *class = entry->class;
     g_autofree char *numbers =
         number > 0 ? g_strdup_printf ("%s%u", scope->numbers, number) : g_strdup (scope->numbers);
 
@@ -308,6 +311,7 @@ open_member (Opening *opening, const Scope *scope, const Instance *instance, Cla
     member->group = g_strconcat (scope->group_prefix, instance->name, NULL);
     member->class = class_ref (class);
     member->class_ref = g_strdup (instance->class_ref);
+    member->catalog = g_strdup (entry->catalog);
     member->tier = instance->tier;
     member->number = number;
     member->instance = instance;
@@ -368,7 +372,7 @@ open_instance (Opening *opening, Scope *scope, const Instance *instance)
         guint number = instance->tier ? i : 0;
         g_ptr_array_add (nodes, node);
         if (entry.class != NULL)
-            open_member (opening, scope, instance, entry.class, number, node);
+            open_member (opening, scope, instance, &entry, number, node);
         else
             open_assembly (opening, scope, instance, entry.assembly, number, node);
     }

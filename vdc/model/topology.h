@@ -31,6 +31,7 @@ typedef struct {
     char *group; /* "web.lb" */
     Class *class;
     char *class_ref;  /* as written */
+    char *catalog;    /* that the class is of */
     gboolean tier;    /* its last part is numbered */
     guint number;     /* the last number; 0 when not a tier */
     json_t *settings; /* object: every property of the class that has a value; checked */
@@ -106,8 +107,9 @@ GArray *member_published_ports (const Member *member);
 
 /*
  * Every class and assembly document that was used, by the reference written: {"WEB": {"kind": "class",
- * "document": {…}}}. Store it with the applied description; catalog_from_snapshot reads it. Borrowed.
+ * "catalog": "system", "document": {…}}}. Store it with the applied description; catalog_from_snapshot reads
+ * it. Borrowed.
  */
 const json_t *topology_used (const Topology *topology);
-/* "WEB@1.0.0". Caller frees. */
+/* "WEB@1.0.0", "shop/WEB@1.0.0" of another catalog than `system`. Caller frees. */
 char *member_class_text (const Member *member);

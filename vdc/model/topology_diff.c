@@ -95,7 +95,7 @@ compare_settings (Compare *compare, const Member *before, const Member *after)
 static char *
 machine_text (const Class *class)
 {
-    GString *text = g_string_new (class->outside ? "outside" : "");
+    GString *text = g_string_new (class->outside ? "outside" : class->unmanaged ? "unmanaged" : "");
 
     for (guint i = 0; i < class->boundary.terminals->len; i++) {
         const Terminal *terminal = g_ptr_array_index (class->boundary.terminals, i);
@@ -266,6 +266,9 @@ compare_members (TopologyDiff *diff, const Topology *before, const Topology *aft
     compare_volumes (&compare, old, new);
     compare_settings (&compare, old, new);
     compare_wires (&compare, old, new);
+    /* What is new reaches it through its seed, which is read when it boots. */
+    if (texts->len > 0 && new->class->unmanaged)
+        compare.restart = TRUE;
     if (texts->len > 0)
         add_change (diff, compare.restart ? CHANGE_RESTART : CHANGE_LIVE, new->name, compare.new_root,
                     join (texts));

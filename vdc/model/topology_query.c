@@ -122,5 +122,8 @@ topology_used (const Topology *topology)
 char *
 member_class_text (const Member *member)
 {
-    return g_strdup_printf ("%s@%s", member->class->boundary.name, member->class->boundary.version);
+    gboolean system = strcmp (member->catalog, CATALOG_SYSTEM) == 0;
+
+    return g_strdup_printf ("%s%s%s@%s", system ? "" : member->catalog, system ? "" : "/",
+                            member->class->boundary.name, member->class->boundary.version);
 }
