@@ -192,6 +192,12 @@ catalog_folder_classes (const CatalogFolder *catalog)
     return catalog->classes;
 }
 
+Catalog *
+catalog_folder_all (CatalogFolder *catalog)
+{
+    return catalog->classes;
+}
+
 const Template *
 catalog_folder_template (const CatalogFolder *catalog, const char *name)
 {

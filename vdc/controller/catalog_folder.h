@@ -30,6 +30,8 @@ void catalog_folder_reload (CatalogFolder *catalog);
 
 /* Borrowed, valid until the next reload. */
 const Catalog *catalog_folder_classes (const CatalogFolder *catalog);
+/* The same, to add the grid's own catalogs to; they are gone after a reload. */
+Catalog *catalog_folder_all (CatalogFolder *catalog);
 /* "lamp", "catalog/lamp" or "system/lamp". NULL when there is none. */
 const Template *catalog_folder_template (const CatalogFolder *catalog, const char *name);
 GPtrArray *catalog_folder_templates (const CatalogFolder *catalog);

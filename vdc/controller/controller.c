@@ -135,6 +135,15 @@ server_free (gpointer data)
     g_free (server);
 }
 
+static gboolean
+load_catalogs (Controller *controller, const ControllerOptions *options, GError **error)
+{
+    if (!catalog_grid_load (controller->catalogs, controller->store, error))
+        return FALSE;
+    controller_reload_catalog (controller);
+    return TRUE;
+}
+
 Controller *
 controller_new (const ControllerOptions *options, GError **error)
 {
@@ -160,7 +169,7 @@ controller_new (const ControllerOptions *options, GError **error)
     controller->trash_free_percent =
         options->trash_free_percent != 0 ? options->trash_free_percent : TRASH_FREE_PERCENT;
     controller->catalog = catalog_folder_new (options->catalog_folders, options->images_file);
-    catalog_folder_reload (controller->catalog);
+    controller->catalogs = catalog_grid_new ();
 
     g_autofree char *store_folder = g_build_filename (options->state_folder, "store", NULL);
     const StoreOptions store_options = {.clock = controller->clock};
@@ -169,7 +178,8 @@ controller_new (const ControllerOptions *options, GError **error)
         !load_identity (controller, error) || !load_token (controller, error) ||
         !load_certificates (controller, options->names, error) ||
         !store_list (controller->store, STORE_SERVERS, NULL, NULL, 0, load_server, controller, error) ||
-        !load_records (controller, error) || !networks_ensure_outside (controller, options->outside, error)) {
+        !load_catalogs (controller, options, error) || !load_records (controller, error) ||
+        !networks_ensure_outside (controller, options->outside, error)) {
         controller_free (controller);
         return NULL;
     }
@@ -190,6 +200,7 @@ controller_free (Controller *controller)
     g_hash_table_unref (controller->trash);
     g_hash_table_unref (controller->servers);
     catalog_folder_free (controller->catalog);
+    catalog_grid_free (controller->catalogs);
     access_free (controller->access);
     if (controller->store != NULL)
         store_close (controller->store);
@@ -201,6 +212,25 @@ controller_free (Controller *controller)
     g_free (controller->token);
     g_free (controller->agent_port);
     g_free (controller);
+}
+
+/* --- catalogs ---------------------------------------------------------------------------------------------- */
+
+void
+controller_reload_catalog (Controller *controller)
+{
+    catalog_folder_reload (controller->catalog);
+    catalog_grid_fill (controller->catalogs, catalog_folder_all (controller->catalog));
+}
+
+const json_t *
+controller_class_image (const Controller *controller, const char *catalog, const char *name,
+                        const char *version)
+{
+    if (strcmp (catalog, CATALOG_SYSTEM) == 0)
+        return catalog_folder_image (controller->catalog, name, version);
+    const GridEntry *entry = catalog_grid_entry (controller->catalogs, catalog, name, version);
+    return entry != NULL ? entry->image : NULL;
 }
 
 /* --- running ----------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "vdc/base/clock.h"
 #include "vdc/controller/access/access.h"
 #include "vdc/controller/catalog_folder.h"
+#include "vdc/controller/catalog_grid.h"
 #include "vdc/controller/records.h"
 #include "vdc/http/client.h"
 #include "vdc/http/server.h"
@@ -48,6 +49,8 @@ typedef struct Controller {
     Store *store;
     Access *access;
     CatalogFolder *catalog;
+    CatalogGrid *catalogs;
+    struct ImageStore *images;
     HttpClient *agents;
     HttpServer *api_server; /* borrowed; NULL until it listens. To end streams of whom access was taken from */
     GHashTable *applications; /* name → ApplicationRecord */
@@ -74,6 +77,12 @@ void controller_free (Controller *controller);
 void controller_run (Controller *controller);
 /* Reconcile everything soon. */
 void controller_wake (Controller *controller);
+
+/* Read the folders of `system` anew, and put the grid's catalogs behind it. */
+void controller_reload_catalog (Controller *controller);
+/* The image of exactly that class; NULL when there is none. Borrowed until the next reload or publish. */
+const json_t *controller_class_image (const Controller *controller, const char *catalog, const char *name,
+                                      const char *version);
 
 /* --- records ----------------------------------------------------------------------------------------------- */
 
@@ -105,6 +114,8 @@ gboolean controller_compile (Controller *controller, ApplicationRecord *applicat
  *   server.registered
  *   server.state         new, up, suspect, down
  *   network.created
+ *   catalog.created|removed
+ *   class.published|removed   of a grid catalog; id is "CATALOG/NAME@VERSION"
  */
 void controller_note (Controller *controller, const char *kind, const char *object, const char *id,
                       const char *application, const char *state, json_t *data);

@@ -38,8 +38,8 @@ find_images (Controller *controller, const Topology *topology, const json_t *kno
         g_autofree char *text = member_class_text (member);
         json_t *image = json_object_get (known, text);
         if (image == NULL && controller != NULL)
-            image = (json_t *)catalog_folder_image (controller->catalog, member->class->boundary.name,
-                                                    member->class->boundary.version);
+            image = (json_t *)controller_class_image (
+                controller, member->catalog, member->class->boundary.name, member->class->boundary.version);
         if (image != NULL)
             json_object_set (images, text, image);
     }

@@ -108,8 +108,8 @@ find_image (Controller *controller, Operation *operation, ApplicationRecord *app
     g_autofree char *text = member_class_text (member);
     if (json_object_get (application->images, text) != NULL)
         return TRUE;
-    const json_t *image = catalog_folder_image (controller->catalog, member->class->boundary.name,
-                                                member->class->boundary.version);
+    const json_t *image = controller_class_image (controller, member->catalog, member->class->boundary.name,
+                                                  member->class->boundary.version);
     if (image != NULL) {
         json_object_set (application->images, text, (json_t *)image);
         return TRUE;

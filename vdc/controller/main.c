@@ -227,7 +227,7 @@ on_reload (gpointer user_data)
 {
     Daemon *vdcd = user_data;
     vdc_log (VDC_LOG_INFO, "reading the catalog anew", NULL);
-    catalog_folder_reload (vdcd->controller->catalog);
+    controller_reload_catalog (vdcd->controller);
     return G_SOURCE_CONTINUE;
 }
 

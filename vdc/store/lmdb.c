@@ -50,6 +50,8 @@ static const char *const table_names[STORE_N_TABLES] = {
     [STORE_TOKENS] = "tokens",
     [STORE_AUDIT] = "audit",
     [STORE_TRASH] = "trash",
+    [STORE_CATALOGS] = "catalogs",
+    [STORE_CLASSES] = "classes",
     [STORE_META] = "meta",
 };
 

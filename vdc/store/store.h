@@ -34,6 +34,8 @@ typedef enum {
     STORE_TOKENS,       /* by id */
     STORE_AUDIT,        /* by event number, 16 hex digits */
     STORE_TRASH,        /* by id */
+    STORE_CATALOGS,     /* by name */
+    STORE_CLASSES,      /* of grid catalogs, by "CATALOG/NAME@VERSION" */
     STORE_META, /* counters and settings of the controller by name; keys of the store itself start with
                    "store." */
     STORE_N_TABLES
