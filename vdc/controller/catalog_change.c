@@ -1,9 +1,10 @@
 /*
- * Making, filling and clearing the grid's catalogs. Each change is one commit of the store; the images that classes
- * name lie outside of it and are there before (image_store.h).
+ * Making, filling and clearing the grid's catalogs. Each change is one commit of the store; the images that
+ * classes name lie outside of it and are there before (image_store.h).
  */
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/catalog_uses.h"
@@ -18,8 +19,8 @@
 static gboolean
 name_is_free (Controller *controller, const char *name, GError **error)
 {
-    if (strcmp (name, CATALOG_SYSTEM) == 0 || strcmp (name, "catalog") == 0 ||
-        catalog_folder_template (controller->catalog, name) != NULL) {
+    if (strcmp (name, CATALOG_SYSTEM) == 0 || strcmp (name, CATALOG_LOCAL) == 0 ||
+        strcmp (name, "catalog") == 0 || catalog_folder_template (controller->catalog, name) != NULL) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
                      "'%s' is a name of the catalog that comes with the programs; take another", name);
         return FALSE;
@@ -83,9 +84,10 @@ find_catalog (Controller *controller, const char *name, GError **error)
     if (catalog != NULL)
         return catalog;
     if (strcmp (name, CATALOG_SYSTEM) == 0)
-        g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED,
-                     "catalog 'system' comes with the programs and cannot be changed; make one with `vdc catalog "
-                     "create`");
+        g_set_error (
+            error, VDC_ERROR, VDC_ERROR_REFUSED,
+            "catalog 'system' comes with the programs and cannot be changed; make one with `vdc catalog "
+            "create`");
     else
         g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND,
                      "no catalog %s; make it with `vdc catalog create`", quoted);
@@ -114,13 +116,13 @@ leave_out_own (GPtrArray *assemblies, const char *catalog)
 }
 
 /*
- * An assembly that names it could not be used any more: that is refused always. An application has recorded what it
- * runs with, so with `force` it goes on, also through restart and scale; only a new apply of a description that
- * names it will be refused. Its image stays as long as an application needs it.
+ * An assembly that names it could not be used any more: that is refused always. An application has recorded
+ * what it runs with, so with `force` it goes on, also through restart and scale; only a new apply of a
+ * description that names it will be refused. Its image stays as long as an application needs it.
  */
 static gboolean
-may_remove (Controller *controller, const Operation *operation, const GridEntry *entry, gboolean whole_catalog,
-            GError **error)
+may_remove (Controller *controller, const Operation *operation, const GridEntry *entry,
+            gboolean whole_catalog, GError **error)
 {
     CatalogEntry found;
     g_autofree char *key = grid_entry_key (entry->catalog, entry->name, entry->version);
@@ -133,8 +135,8 @@ may_remove (Controller *controller, const Operation *operation, const GridEntry 
         leave_out_own (uses->assemblies, entry->catalog);
     if (uses->assemblies->len > 0) {
         g_autofree char *names = join (uses->assemblies);
-        g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED, "%s is used by assemblies: %s; remove those first", key,
-                     names);
+        g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED, "%s is used by assemblies: %s; remove those first",
+                     key, names);
         return FALSE;
     }
     for (guint i = 0; i < uses->drafts->len; i++)
@@ -142,10 +144,11 @@ may_remove (Controller *controller, const Operation *operation, const GridEntry 
     if (uses->applications->len == 0 || operation->force)
         return TRUE;
     g_autofree char *names = join (uses->applications);
-    g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED,
-                 "%s is used by %s; change or destroy what uses it first. With --force it is removed all the same: "
-                 "what runs goes on, and cannot be applied again as it is",
-                 key, names);
+    g_set_error (
+        error, VDC_ERROR, VDC_ERROR_REFUSED,
+        "%s is used by %s; change or destroy what uses it first. With --force it is removed all the same: "
+        "what runs goes on, and cannot be applied again as it is",
+        key, names);
     return FALSE;
 }
 
@@ -193,8 +196,8 @@ operation_catalog_remove (Controller *controller, Operation *operation, const ch
 }
 
 json_t *
-operation_unpublish (Controller *controller, Operation *operation, const char *catalog, const char *entry_text,
-                     GError **error)
+operation_unpublish (Controller *controller, Operation *operation, const char *catalog,
+                     const char *entry_text, GError **error)
 {
     g_auto (GStrv) parts = g_strsplit (entry_text, "@", 2);
     if (find_catalog (controller, catalog, error) == NULL)
@@ -215,6 +218,7 @@ operation_unpublish (Controller *controller, Operation *operation, const char *c
     note_removal (controller, entry);
     json_t *answer = operation_finish (controller, operation, json_object (), error);
     if (answer != NULL) {
+        FP ("publish.10.removed");
         forget_entry (controller, entry);
         image_store_sweep (controller);
     }
@@ -250,9 +254,10 @@ static gboolean
 take_image (Controller *controller, GridEntry *entry, const Class *class, const char *image, GError **error)
 {
     if (image == NULL) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_INVALID,
-                     "a class needs an image: say whose it has (--image-of CLASS), or make it from a file with "
-                     "`vdc class create`");
+        g_set_error (
+            error, VDC_ERROR, VDC_ERROR_INVALID,
+            "a class needs an image: say whose it has (--image-of CLASS), or make it from a file with "
+            "`vdc class create`");
         return FALSE;
     }
     entry->image = find_image (controller, image, error);
@@ -267,7 +272,8 @@ take_image (Controller *controller, GridEntry *entry, const Class *class, const 
     return FALSE;
 }
 
-/* What it names in other catalogs of the grid is kept as it is now; system classes change with the programs. */
+/* What it names in other catalogs of the grid is kept as it is now; system classes change with the programs.
+ */
 static void
 take_pins (Controller *controller, GridEntry *entry)
 {
@@ -297,7 +303,8 @@ read_entry (Controller *controller, GridEntry *entry, const char *image, Problem
 
     if (document == NULL)
         return FALSE;
-    entry->kind = g_strdup (json_object_get (document_root (document), "assembly") != NULL ? "assembly" : "class");
+    entry->kind =
+        g_strdup (json_object_get (document_root (document), "assembly") != NULL ? "assembly" : "class");
     g_autoptr (Assembly) assembly =
         strcmp (entry->kind, "assembly") == 0 ? assembly_from_document (document, problems) : NULL;
     g_autoptr (Class) class =
@@ -330,10 +337,11 @@ check_version (const GridEntry *before, const GridEntry *entry, GError **error)
 {
     if (before == NULL || is_same (before, entry))
         return TRUE;
-    g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
-                 "%s/%s@%s is published with another content, and a version never changes; raise the version in "
-                 "the description",
-                 entry->catalog, entry->name, entry->version);
+    g_set_error (
+        error, VDC_ERROR, VDC_ERROR_CONFLICT,
+        "%s/%s@%s is published with another content, and a version never changes; raise the version in "
+        "the description",
+        entry->catalog, entry->name, entry->version);
     return FALSE;
 }
 
@@ -358,6 +366,7 @@ commit_entry (Controller *controller, Operation *operation, GridEntry *entry, GE
     }
     if (operation->dry_run)
         return entry_answer (entry, FALSE);
+    FP ("publish.01.checked");
     entry->created = controller_stamp (controller);
     controller_write (controller, STORE_CLASSES, key, grid_entry_json (entry));
     controller_note (controller, "class.published", "class", key, NULL, NULL,
@@ -389,7 +398,9 @@ operation_publish (Controller *controller, Operation *operation, const char *cat
     json_t *answer = commit_entry (controller, operation, entry, error);
     if (answer == NULL || operation->dry_run)
         return answer;
-    vdc_log (VDC_LOG_INFO, "published", "catalog", catalog, "name", entry->name, "version", entry->version, NULL);
+    FP ("publish.02.committed");
+    vdc_log (VDC_LOG_INFO, "published", "catalog", catalog, "name", entry->name, "version", entry->version,
+             NULL);
     grid_entry_add (entry, catalog_folder_all (controller->catalog), operation->problems);
     g_autofree char *key = grid_entry_key (catalog, entry->name, entry->version);
     g_hash_table_insert (controller->catalogs->entries, g_steal_pointer (&key), g_steal_pointer (&entry));

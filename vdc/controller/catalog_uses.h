@@ -1,6 +1,6 @@
 /*
- * Who uses a class or an assembly: applications by what they recorded when it was applied, everything else by what
- * its references mean now. Pure looks at records; main loop only.
+ * Who uses a class or an assembly: applications by what they recorded when it was applied, everything else by
+ * what its references mean now. Pure looks at records; main loop only.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
+#include "vdc/controller/class_create.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/reconcile.h"
 #include "vdc/controller/trash.h"
@@ -138,7 +139,11 @@ server_free (gpointer data)
 static gboolean
 load_catalogs (Controller *controller, const ControllerOptions *options, GError **error)
 {
-    if (!catalog_grid_load (controller->catalogs, controller->store, error))
+    g_autofree char *built = options->built_images != NULL  ? g_strdup (options->built_images)
+                             : options->images_file != NULL ? g_path_get_dirname (options->images_file)
+                                                            : NULL;
+    controller->images = image_store_new (options->state_folder, built, error);
+    if (controller->images == NULL || !catalog_grid_load (controller->catalogs, controller->store, error))
         return FALSE;
     controller_reload_catalog (controller);
     return TRUE;
@@ -201,6 +206,7 @@ controller_free (Controller *controller)
     g_hash_table_unref (controller->servers);
     catalog_folder_free (controller->catalog);
     catalog_grid_free (controller->catalogs);
+    image_store_free (controller->images);
     access_free (controller->access);
     if (controller->store != NULL)
         store_close (controller->store);
@@ -265,6 +271,7 @@ void
 controller_run (Controller *controller)
 {
     controller->tick_source = g_timeout_add (TICK_MS, on_tick, controller);
+    class_create_resume (controller);
     controller_wake (controller);
 }
 

@@ -11,6 +11,7 @@
 #include "vdc/controller/access/access.h"
 #include "vdc/controller/catalog_folder.h"
 #include "vdc/controller/catalog_grid.h"
+#include "vdc/controller/image_store.h"
 #include "vdc/controller/records.h"
 #include "vdc/http/client.h"
 #include "vdc/http/server.h"
@@ -35,7 +36,8 @@ typedef struct {
     const char *state_folder;
     const char *const *catalog_folders;
     const char *images_file;
-    const char *agent_port; /* "8444" */
+    const char *built_images; /* folder of DIGEST/, for agents that lack one; NULL: beside images_file */
+    const char *agent_port;   /* "8444" */
     const char
         *outside; /* of a new store: "192.0.2.0/24,gateway=…,addresses=A-B,publish=IP:P1-P2"; or NULL */
     const char *const *names; /* the API may be called by, for the certificate; NULL-terminated */
@@ -50,9 +52,10 @@ typedef struct Controller {
     Access *access;
     CatalogFolder *catalog;
     CatalogGrid *catalogs;
-    struct ImageStore *images;
+    ImageStore *images;
     HttpClient *agents;
-    HttpServer *api_server; /* borrowed; NULL until it listens. To end streams of whom access was taken from */
+    HttpServer
+        *api_server; /* borrowed; NULL until it listens. To end streams of whom access was taken from */
     GHashTable *applications; /* name → ApplicationRecord */
     GHashTable *volumes;      /* id → VolumeRecord */
     GHashTable *servers;      /* name → Server */

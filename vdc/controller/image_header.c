@@ -81,7 +81,8 @@ read_qcow2 (const guint8 *head, gsize length, Qcow2 *q, GError **error)
     if (q->version == 2)
         return TRUE;
     if (q->version != 3)
-        return refuse (error, "is a qcow2 of a version that is not 2 or 3; convert it with `qemu-img convert`");
+        return refuse (error,
+                       "is a qcow2 of a version that is not 2 or 3; convert it with `qemu-img convert`");
     if (length < QCOW2_V3_BYTES)
         return refuse (error, "is cut off within its qcow2 header");
     q->incompatible = big_endian (head + 72, 8);
@@ -92,8 +93,8 @@ read_qcow2 (const guint8 *head, gsize length, Qcow2 *q, GError **error)
     return TRUE;
 }
 
-/* Names of files may stand there, too. Kinds whose meaning is not known are nobody's business but QEMU's, which
- * passes over them. */
+/* Names of files may stand there, too. Kinds whose meaning is not known are nobody's business but QEMU's,
+ * which passes over them. */
 static gboolean
 check_extensions (const guint8 *head, gsize length, const Qcow2 *q, GError **error)
 {
@@ -114,7 +115,8 @@ check_extensions (const guint8 *head, gsize length, const Qcow2 *q, GError **err
             return refuse (error, "has more header extensions than any qcow2 has");
         at += 8 + ((bytes + 7) & ~G_GUINT64_CONSTANT (7));
     }
-    return at <= end || at == q->header_bytes ? TRUE : refuse (error, "has a header extension that has no end");
+    return at <= end || at == q->header_bytes ? TRUE
+                                              : refuse (error, "has a header extension that has no end");
 }
 
 static gboolean
@@ -133,7 +135,8 @@ check_tables (const Qcow2 *q, guint64 file_bytes, GError **error)
         !lies_inside (q->l1_offset, (guint64)q->l1_entries * 8, cluster, file_bytes))
         return refuse (error, "has a qcow2 table that does not lie inside it");
     if (q->refcount_clusters == 0 || q->refcount_clusters > QCOW2_REFCOUNT_MAX_BYTES >> q->cluster_bits ||
-        !lies_inside (q->refcount_offset, (guint64)q->refcount_clusters << q->cluster_bits, cluster, file_bytes))
+        !lies_inside (q->refcount_offset, (guint64)q->refcount_clusters << q->cluster_bits, cluster,
+                      file_bytes))
         return refuse (error, "has a qcow2 table that does not lie inside it");
     return TRUE;
 }
@@ -201,7 +204,10 @@ static const struct {
     {32769, "CD001", 5, "ISO 9660"},
     {0, "OOOM", 4, "user mode Linux"},
     {0, "\x1f\x8b", 2, "gzip"},
-    {0, "\xfd" "7zXZ", 5, "xz"},
+    {0,
+     "\xfd"
+     "7zXZ",
+     5, "xz"},
     {0, "(\xb5/\xfd", 4, "zstd"},
     {0, "BZh", 3, "bzip2"},
     {0, "PK\x03\x04", 4, "zip"},

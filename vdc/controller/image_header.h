@@ -1,9 +1,10 @@
 /*
- * Looks at the beginning of a disk image that somebody brought, before any program of QEMU sees it: a header can name
- * files of ours, other machines, or a disk of 8 TiB in 300 KB. Only what is understood is let through:
+ * Looks at the beginning of a disk image that somebody brought, before any program of QEMU sees it: a header
+ * can name files of ours, other machines, or a disk of 8 TiB in 300 KB. Only what is understood is let
+ * through:
  *
- *   qcow2   version 2 or 3; no backing file, no external data file, no encryption, no internal snapshots; of the
- *           incompatible features only the compression type; tables that lie inside the file; a virtual size within
+ *   qcow2   version 2 or 3; no backing file, no external data file, no encryption, no internal snapshots; of
+ * the incompatible features only the compression type; tables that lie inside the file; a virtual size within
  *           the limit
  *   raw     a boot sector, and no sign of another container, whose reader might be found for it
  *
@@ -31,8 +32,8 @@ const char *image_format_name (ImageFormat format);
 gboolean image_format_parse (const char *name, gboolean *known, ImageFormat *format, GError **error);
 
 /*
- * @head: the first @length bytes of a file of @file_bytes. @wanted NULL: raw or qcow2 by what it looks like. FALSE:
- * VDC_ERROR_INVALID says what is wrong and how to make it right.
+ * @head: the first @length bytes of a file of @file_bytes. @wanted NULL: raw or qcow2 by what it looks like.
+ * FALSE: VDC_ERROR_INVALID says what is wrong and how to make it right.
  */
 gboolean image_header_check (const guint8 *head, gsize length, guint64 file_bytes, const ImageFormat *wanted,
                              ImageHeader *header, GError **error);

@@ -23,7 +23,7 @@
 #define TRASH_KEEP_HOURS_MAX (10 * 366 * 24)
 
 typedef struct {
-    char *state, *listen, *agent_listen, *images, *outside, *agent_port;
+    char *state, *listen, *agent_listen, *images, *built_images, *outside, *agent_port;
     char **catalogs, **names;
     double trash_keep_hours;
     gint trash_free_percent;
@@ -54,6 +54,8 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
         {"catalog", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->catalogs, "folder of classes or templates",
          "DIR"},
         {"images", 0, 0, G_OPTION_ARG_FILENAME, &options->images, "index of built images", "FILE"},
+        {"built-images", 0, 0, G_OPTION_ARG_FILENAME, &options->built_images,
+         "folder of built images, given to agents that lack one (beside --images)", "DIR"},
         {"outside", 0, 0, G_OPTION_ARG_STRING, &options->outside,
          "outside network of a new grid: SUBNET,gateway=A,addresses=A-B[,publish=A:P-P]", "SPEC"},
         {"name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->names,
@@ -95,6 +97,7 @@ options_clear (Options *options)
     g_free (options->agent_listen);
     g_free (options->agent_port);
     g_free (options->images);
+    g_free (options->built_images);
     g_free (options->outside);
     g_strfreev (options->catalogs);
     g_strfreev (options->names);
@@ -135,6 +138,7 @@ make_controller (const Options *options, GError **error)
         .state_folder = options->state,
         .catalog_folders = options->catalogs != NULL ? (const char *const *)options->catalogs : none,
         .images_file = options->images,
+        .built_images = options->built_images,
         .agent_port = options->agent_port,
         .outside = options->outside,
         .names = (const char *const *)names,

@@ -67,6 +67,25 @@ gboolean life_begin_start (Controller *controller, Operation *operation, Applica
 void life_switch_on (Controller *controller, ApplicationRecord *application, MemberRecord *member,
                      const char *server);
 
+/* --- catalog_change.c: catalogs of the grid ---------------------------------------------------------------- */
+
+/* {name, summary} */
+json_t *operation_catalog_create (Controller *controller, Operation *operation, const json_t *request,
+                                  GError **error);
+/* With all that is in it. VDC_ERROR_REFUSED while something is used, with the list. */
+json_t *operation_catalog_remove (Controller *controller, Operation *operation, const char *name,
+                                  GError **error);
+/*
+ * Put the class or assembly described by @text into @catalog. @image: "sha256:…" or a class whose image it has; NULL
+ * for an assembly. The same again is no error; another content under a version that is there is VDC_ERROR_CONFLICT.
+ * {ref, catalog, kind, name, version, image, published}.
+ */
+json_t *operation_publish (Controller *controller, Operation *operation, const char *catalog,
+                           const char *text, const char *format, const char *image, GError **error);
+/* @entry: "NAME@VERSION". As operation_catalog_remove. */
+json_t *operation_unpublish (Controller *controller, Operation *operation, const char *catalog,
+                             const char *entry, GError **error);
+
 /* --- volumes.c --------------------------------------------------------------------------------------------- */
 
 /* {name, size}: a volume the application of that name will take when its description names it. */

@@ -53,6 +53,8 @@ lab_controller_settings (const LabPaths *paths, const LabSettings *settings, con
                                 catalog,
                                 "--images",
                                 images,
+                                "--built-images",
+                                programs->images,
                                 "--outside",
                                 outside,
                                 NULL};

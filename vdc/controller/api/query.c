@@ -24,6 +24,9 @@ static const struct {
     {"eof", "This was the last input"},
     {"kind", "Only these; a trailing * stands for anything"},
     {"class", "Only of this class"},
+    {"catalog", "Only of this catalog"},
+    {"offset", "From this byte on"},
+    {"length", "So many bytes"},
 };
 
 const char *

@@ -70,6 +70,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_applications (router, controller);
     routes_add_instances (router, controller);
     routes_add_catalog (router, controller);
+    routes_add_images (router, controller);
     routes_add_volumes (router, controller);
     routes_add_servers (router, controller);
     routes_add_networks (router, controller);
@@ -112,4 +113,5 @@ void
 routes_add_agents (HttpRouter *router, Controller *controller)
 {
     http_router_add (router, agent_rows, G_N_ELEMENTS (agent_rows), controller);
+    routes_add_agent_images (router, controller);
 }

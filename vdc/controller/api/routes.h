@@ -18,6 +18,8 @@ void routes_add_agents (HttpRouter *router, Controller *controller);
 void routes_add_applications (HttpRouter *router, Controller *controller);
 void routes_add_instances (HttpRouter *router, Controller *controller);
 void routes_add_catalog (HttpRouter *router, Controller *controller);
+void routes_add_images (HttpRouter *router, Controller *controller);
+void routes_add_agent_images (HttpRouter *router, Controller *controller);
 void routes_add_volumes (HttpRouter *router, Controller *controller);
 void routes_add_servers (HttpRouter *router, Controller *controller);
 void routes_add_networks (HttpRouter *router, Controller *controller);

@@ -1,0 +1,285 @@
+"""Catalogs of the grid, and classes of images that somebody brought: real vdcd and agent, fake VMs."""
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+import apigrid
+import vdc
+
+PIECE = 4 << 20
+
+EXTRA = """
+class: EXTRA
+version: {version}
+summary: {summary}
+terminals:
+  in: {{side: input, protocol: http}}
+properties:
+  title: {{type: string, default: hello}}
+"""
+PAIR = """
+assembly: PAIR
+version: 1.0.0
+terminals:
+  in: {side: input, protocol: http, inside: front.in}
+instances:
+  front: {class: EXTRA}
+"""
+USER = """
+application: %s
+instances:
+  in:  {class: GATE}
+  web: {class: %s}
+wires:
+  - in.out -> web.in
+"""
+BROUGHT = """
+class: PAGE
+version: %s
+unmanaged: true
+summary: a page
+terminals:
+  in: {side: input, protocol: http}
+properties:
+  fake_fault: {type: string, default: none}
+resources:
+  memory: {min: 32M, max: 4G, default: 64M}
+"""
+
+
+def disk(size=3 << 20, at=1 << 20):
+    """A disk with a boot sector and a little data far behind it."""
+    data = bytearray(size)
+    data[510:512] = b'\x55\xaa'
+    data[at:at + 5] = b'hello'
+    return bytes(data)
+
+
+class Catalogs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.grid = apigrid.Grid().start()
+        cls.addClassCleanup(cls.grid.end)
+        cls.client = cls.grid.client
+
+    def refused(self, status, call, *arguments):
+        with self.assertRaises(vdc.ApiError) as caught:
+            call(*arguments)
+        self.assertEqual(status, caught.exception.status, caught.exception)
+        return str(caught.exception)
+
+    def catalog(self, name='mine'):
+        self.client.post('catalogs', {'name': name, 'summary': 'a test'})
+        self.addCleanup(self.client.delete, f'catalogs/{name}?force=1')
+        return name
+
+    def publish(self, catalog, text, **more):
+        return self.client.post(f'catalogs/{catalog}/entries', {'description': text, **more})
+
+    def application(self, name, ref):
+        self.client.post('applications', {'name': name, 'description': USER % (name, ref)})
+        self.addCleanup(self.client.delete, f'applications/{name}?force=1')
+
+    def remove_application(self, name):
+        self.grid.done(self.client.delete(f'applications/{name}?force=1'))
+
+    def test_versions_stand_beside_each_other_and_never_change(self):
+        self.catalog()
+        old = EXTRA.format(version='1.0.0', summary='first')
+        self.assertTrue(self.publish('mine', old, image='FRONT')['published'])
+        self.assertFalse(self.publish('mine', old, image='FRONT')['published'], 'the same again changes nothing')
+        text = self.refused(409, lambda: self.publish('mine', old.replace('first', 'other'), image='FRONT'))
+        self.assertIn('raise the version', text)
+        self.publish('mine', EXTRA.format(version='1.10.0', summary='newer'), image='FRONT')
+        self.publish('mine', EXTRA.format(version='1.9.0', summary='between'), image='FRONT')
+        self.assertEqual('1.10.0', self.client.get('classes/EXTRA')['version'])
+        shown = self.client.get('classes/mine%2FEXTRA@1.9.0')
+        self.assertEqual(('between', ['1.0.0', '1.9.0', '1.10.0'], 'mine'),
+                         (shown['summary'], shown['versions'], shown['catalog']))
+        self.assertEqual(3, self.client.get('catalogs/mine')['entries'])
+
+    def test_what_runs_does_not_change_with_the_catalog(self):
+        self.catalog()
+        self.publish('mine', EXTRA.format(version='1.0.0', summary='first'), image='FRONT')
+        self.client.post('applications', {'name': 'user', 'description': USER % ('user', 'EXTRA')})
+        self.grid.done(self.client.act('user', 'start'))
+        self.assertEqual('mine/EXTRA@1.0.0', self.client.instance('user', 'web')['class'])
+        self.publish('mine', EXTRA.format(version='2.0.0', summary='second'), image='FRONT')
+        self.grid.done(self.client.act('user', 'restart'))
+        self.assertEqual('mine/EXTRA@1.0.0', self.client.instance('user', 'web')['class'])
+        plan = self.client.post('applications/user/plan', {'description': USER % ('user', 'EXTRA')})
+        self.assertIn('mine/EXTRA@1.0.0 -> mine/EXTRA@2.0.0', json.dumps(plan))
+        # Used: refused with the list; by force the application goes on with what it recorded.
+        text = self.refused(409, self.client.delete, 'catalogs/mine/entries/EXTRA@1.0.0')
+        self.assertIn('user', text)
+        self.assertEqual(['user'], self.client.get('classes/mine%2FEXTRA@1.0.0')['used_by']['applications'])
+        self.client.delete('catalogs/mine/entries/EXTRA@1.0.0?force=1')
+        self.grid.done(self.client.act('user', 'restart'))
+        self.assertEqual('running', self.client.application('user')['state'])
+        self.refused(422, lambda: self.client.post('applications/user/apply',
+                                                   {'description': USER % ('user', 'mine/EXTRA@1.0.0')}))
+        self.grid.done(self.client.post('applications/user/apply', {'description': USER % ('user', 'EXTRA')}))
+        self.assertEqual('mine/EXTRA@2.0.0', self.client.instance('user', 'web')['class'])
+        self.remove_application('user')
+        self.assertEqual([], self.grid.settled_findings())
+
+    def test_an_assembly_keeps_what_it_means(self):
+        self.catalog()
+        self.publish('mine', EXTRA.format(version='1.0.0', summary='first'), image='FRONT')
+        self.publish('mine', PAIR)
+        self.publish('mine', EXTRA.format(version='2.0.0', summary='second'), image='FRONT')
+        self.assertEqual(['mine/PAIR@1.0.0'], self.client.get('classes/mine%2FEXTRA@1.0.0')['used_by']['assemblies'])
+        self.assertEqual([], self.client.get('classes/mine%2FEXTRA@2.0.0')['used_by']['assemblies'])
+        for force in ('', '?force=1'):
+            self.assertIn('mine/PAIR@1.0.0', self.refused(409, self.client.delete,
+                                                          'catalogs/mine/entries/EXTRA@1.0.0' + force))
+        self.client.post('applications', {'name': 'user', 'description': USER % ('user', 'PAIR')})
+        self.assertEqual('mine/EXTRA@1.0.0', self.client.instance('user', 'web.front')['class'])
+        self.assertIn('user', self.refused(409, self.client.delete, 'catalogs/mine'))
+        self.remove_application('user')
+        self.client.delete('catalogs/mine/entries/PAIR@1.0.0')
+        self.client.delete('catalogs/mine/entries/EXTRA@1.0.0')
+
+    def test_a_new_catalog_takes_no_name_from_an_older_one(self):
+        self.catalog('zeta')
+        self.publish('zeta', EXTRA.format(version='1.0.0', summary='older'), image='FRONT')
+        self.catalog('alpha')
+        self.publish('alpha', EXTRA.format(version='9.0.0', summary='newer'), image='FRONT')
+        self.publish('alpha', apigrid.CATALOG['classes/FRONT/class.yaml'].replace('1.0.0', '9.0.0'), image='FRONT')
+        for _ in range(2):
+            self.assertEqual('zeta', self.client.get('classes/EXTRA')['catalog'])
+            self.assertEqual(('system', '1.0.0'), tuple(self.client.get('classes/FRONT')[key]
+                                                        for key in ('catalog', 'version')))
+            self.grid.kill_vdcd()
+            self.grid.start_vdcd()
+            self.grid.wait_api()
+        self.grid.wait_server()
+
+    def test_refusals(self):
+        self.catalog()
+        for name in ('system', 'catalog', 'shop', 'mine'):
+            self.refused(409, lambda wrong=name: self.client.post('catalogs', {'name': wrong}))
+        self.refused(422, lambda: self.client.post('catalogs', {'name': 'No'}))
+        self.refused(409, lambda: self.publish('system', EXTRA.format(version='1.0.0', summary='x'), image='FRONT'))
+        self.refused(404, lambda: self.publish('other', EXTRA.format(version='1.0.0', summary='x'), image='FRONT'))
+        self.assertIn('needs an image', self.refused(422, lambda: self.publish('mine', EXTRA.format(
+            version='1.0.0', summary='x'))))
+        self.refused(404, lambda: self.publish('mine', EXTRA.format(version='1.0.0', summary='x'), image='NOTHING'))
+        self.assertIn('unmanaged', self.refused(422, lambda: self.publish('mine', BROUGHT % '1.0.0', image='FRONT')))
+        self.refused(422, lambda: self.publish('mine', PAIR.replace('EXTRA', 'NOTHING')))
+        self.refused(404, self.client.delete, 'catalogs/mine/entries/EXTRA@1.0.0')
+        self.refused(404, self.client.delete, 'catalogs/mine/entries/EXTRA')
+        self.assertEqual(0, self.client.get('catalogs/mine')['entries'])
+
+    # --- images that somebody brought ------------------------------------------------------------------------------------
+
+    def upload(self, data, begin=0):
+        digest = hashlib.sha256(data).hexdigest()
+        state = self.client.post('uploads', {'sha256': digest, 'size_bytes': len(data)})
+        while not state['complete']:
+            offset = state['offset']
+            status, _, answer = self.client.raw('PUT', f'/api/v1/uploads/{digest}?offset={offset}',
+                                                data[offset:offset + PIECE], {'Content-Type': 'application/octet-stream'})
+            state = json.loads(answer)
+            self.assertEqual(200, status, state)
+        return digest
+
+    def make(self, digest, version='1.0.0', **more):
+        return self.client.post('classes', {'catalog': 'mine', 'upload': digest, 'description': BROUGHT % version, **more})
+
+    def images(self):
+        return sorted(os.listdir(self.grid.path('ctl/images')))
+
+    def test_a_class_of_a_raw_and_of_a_qcow2_image(self):
+        self.catalog()
+        raw = disk(9 << 20)
+        self.grid.done(self.make(self.upload(raw)))
+        shown = self.client.get('classes/PAGE')
+        digest = hashlib.sha256(raw).hexdigest()
+        self.assertEqual((True, f'sha256:{digest}', 'raw'),
+                         (shown['unmanaged'], shown['image']['digest'], shown['image']['format']))
+        self.assertEqual([digest], self.images())
+        self.assertEqual([], os.listdir(self.grid.path('ctl/uploads')))
+        # The same file is no second image; and a qcow2 of the same content becomes the same disk.
+        self.assertFalse(self.make(self.upload(raw))['published'])
+        with open(self.grid.path('disk.raw'), 'wb') as out:
+            out.write(raw)
+        for compress in ([], ['-c']):
+            subprocess.run(['qemu-img', 'convert', *compress, '-f', 'raw', '-O', 'qcow2', self.grid.path('disk.raw'),
+                            self.grid.path('disk.qcow2')], check=True)
+            with open(self.grid.path('disk.qcow2'), 'rb') as brought:
+                job = self.grid.done(self.make(self.upload(brought.read()), f'1.{len(compress) + 1}.0'))
+            self.assertEqual(['done'] * 3, [step['state'] for step in job['steps']])
+        self.assertEqual({f'sha256:{digest}'}, {self.client.get(f'classes/PAGE@{version}')['image']['digest']
+                                                for version in ('1.0.0', '1.1.0', '1.2.0')})
+        with open(self.grid.path('ctl/images', digest, 'root.raw'), 'rb') as made:
+            self.assertEqual(raw, made.read())
+        # It goes with the last class that has it.
+        for version in ('1.0.0', '1.1.0', '1.2.0'):
+            self.assertEqual([digest], self.images())
+            self.client.delete(f'catalogs/mine/entries/PAGE@{version}')
+        self.assertEqual([], self.images())
+
+    def test_what_is_no_image_makes_no_class(self):
+        self.catalog()
+        backing = self.grid.path('backing.qcow2')
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/hostname', backing], check=True)
+        with open(backing, 'rb') as content:
+            hostile = content.read()
+        for data, words in ((hostile, 'another file below it'), (b'KDMV' + disk()[4:], 'VMDK'),
+                            (bytes(1 << 20), 'no boot sector'), (disk()[:-7], 'whole number of sectors')):
+            job = self.grid.job(self.make(self.upload(data)))
+            self.assertEqual('failed', job['state'])
+            self.assertIn(words, job['error']['message'])
+        self.refused(404, self.client.get, 'classes/PAGE')
+        self.assertEqual([], self.images())
+        for name in os.listdir(self.grid.path('ctl/uploads')):
+            if name.endswith('.part'):
+                self.client.delete(f'uploads/{name[:64]}')
+
+    def test_uploads(self):
+        self.catalog()
+        data = disk(PIECE + 1024)
+        digest = hashlib.sha256(data).hexdigest()
+        self.refused(404, self.client.get, f'uploads/{digest}')
+        self.refused(404, lambda: self.make(digest))
+        self.client.post('uploads', {'sha256': digest, 'size_bytes': len(data)})
+
+        def put(offset, piece):
+            status, _, answer = self.client.raw('PUT', f'/api/v1/uploads/{digest}?offset={offset}', piece,
+                                                {'Content-Type': 'application/octet-stream'})
+            return status, json.loads(answer)
+        self.assertEqual(409, put(512, data[512:1024])[0], 'no holes')
+        try:
+            self.assertEqual(413, put(0, data[:PIECE + 1])[0])
+        except OSError:
+            pass  # it is told before the body was sent, and the connection is closed
+        self.assertEqual(0, self.client.get(f'uploads/{digest}')['offset'])
+        self.assertEqual(PIECE, put(0, data[:PIECE])[1]['offset'])
+        self.assertEqual(PIECE, put(0, data[:PIECE])[1]['offset'], 'twice is once')
+        self.assertEqual(PIECE, put(1024, data[1024:2048])[1]['offset'])
+        self.refused(409, lambda: self.make(digest))
+        self.refused(409, lambda: self.client.post('uploads', {'sha256': digest, 'size_bytes': 77}))
+        self.assertEqual(422, put(PIECE, data[PIECE:] + b'x')[0])
+        self.grid.kill_vdcd()
+        self.grid.start_vdcd()
+        self.grid.wait_api()
+        self.assertEqual(PIECE, self.client.get(f'uploads/{digest}')['offset'], 'goes on after a restart')
+        self.assertTrue(put(PIECE, b'\1' + data[PIECE + 1:])[1]['complete'])
+        job = self.grid.job(self.make(digest))
+        self.assertIn('another digest', job['error']['message'])
+        self.refused(404, self.client.get, f'uploads/{digest}')
+        self.refused(413, lambda: self.client.post('uploads', {'sha256': digest, 'size_bytes': (64 << 30) + 1}))
+        for i in range(8):
+            self.client.post('uploads', {'sha256': f'{i:064x}', 'size_bytes': 512})
+        self.refused(409, lambda: self.client.post('uploads', {'sha256': digest, 'size_bytes': len(data)}))
+        for i in range(8):
+            self.client.delete(f'uploads/{i:064x}')
+        self.grid.wait_server()
+
+
+if __name__ == '__main__':
+    unittest.main()
