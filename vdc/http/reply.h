@@ -73,6 +73,8 @@ HttpStream *http_reply_stream (HttpRequest *request, const char *content_type, c
  */
 HttpStream *http_reply_upgrade (HttpRequest *request, const char *protocol, const HttpStreamEvents *events,
                                 gpointer user_data);
+/* Of an upgraded connection: read nothing (TRUE), or again. What was read before is still told. */
+void http_stream_hold (HttpStream *stream, gboolean hold);
 /*
  * Queue @length bytes (copied). FALSE: the queue is over HTTP_STREAM_HIGH_BYTES now, hold back until drained;
  * the bytes were taken all the same.

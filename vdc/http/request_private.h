@@ -39,6 +39,7 @@ struct HttpStream {
     gboolean over_high;     /* [lock] producer was told to hold back */
     gboolean raw;           /* an upgraded connection: bytes both ways, no framing of ours */
     GByteArray *incoming;   /* [lock] raw: received, not yet given to the producer */
+    gboolean held;          /* [lock] raw: nothing is to be read */
     gboolean ended;         /* [lock] no more will come */
     gboolean broken;        /* [lock] end with an error: aborted, too slow, gone */
 };

@@ -458,6 +458,13 @@ fill_out (Link *link)
     return AGAIN;
 }
 
+/* [lock held] */
+static gboolean
+takes_input (const HttpStream *stream)
+{
+    return stream->raw && !stream->held && stream->incoming->len < HTTP_STREAM_INPUT_BYTES;
+}
+
 /* What comes in on an upgraded connection goes to the main loop, as much as it takes. */
 static Step
 take_in (Link *link)
@@ -467,7 +474,7 @@ take_in (Link *link)
     guint8 buffer[READ_BYTES];
     gsize n = link->in->len;
     g_mutex_lock (&server->lock);
-    gboolean room = request->stream->incoming->len < HTTP_STREAM_INPUT_BYTES;
+    gboolean room = takes_input (request->stream);
     g_mutex_unlock (&server->lock);
     if (!room)
         return WAIT;
@@ -585,8 +592,7 @@ http_link_events (Link *link)
         return 0;
     }
     g_mutex_lock (&link->server->lock);
-    gboolean room =
-        link->request->stream->raw && link->request->stream->incoming->len < HTTP_STREAM_INPUT_BYTES;
+    gboolean room = takes_input (link->request->stream);
     g_mutex_unlock (&link->server->lock);
     return left | out | (room ? EPOLLIN : 0);
 }

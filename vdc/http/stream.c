@@ -114,6 +114,16 @@ http_stream_queued_bytes (HttpStream *stream)
     return queued;
 }
 
+void
+http_stream_hold (HttpStream *stream, gboolean hold)
+{
+    HttpRequest *request = stream->request;
+    request->ops->lock (request);
+    stream->held = hold;
+    request->ops->wake (request);
+    request->ops->unlock (request);
+}
+
 static void
 producer_leaves (HttpStream *stream)
 {
