@@ -58,6 +58,7 @@ summary: Keeps data
 terminals:
   in: {{side: input, protocol: mysql}}
 properties:
+  password: {{type: secret}}
   {FAULT}
 volumes:
   data: {{mount: /mnt/data, mode: exclusive}}

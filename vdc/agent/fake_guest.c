@@ -182,6 +182,10 @@ next_step (FakeGuest *guest)
 static void
 take_settings (FakeGuest *guest, const json_t *settings)
 {
+    g_autofree char *text = json_text (settings);
+    g_hash_table_replace (
+        guest->files, g_strdup ("/run/vdc/instance.json"),
+        g_byte_array_append (g_byte_array_new (), (const guint8 *)text, (guint)strlen (text)));
     guest->configured = json_int (settings, "revision", 0);
     guest->go = json_bool (settings, "go", FALSE);
     say (guest, json_pack ("{s:s, s:I, s:n}", "t", "configured", "revision", (json_int_t)guest->configured,

@@ -115,6 +115,19 @@ guest_state_report (const GuestState *guest)
                       (int)guest->drained);
 }
 
+static void
+put_secrets (json_t *properties, const json_t *secrets)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe (properties, next, key, value) {
+        if (spec_is_seal (json_string_value (value)))
+            json_object_set (properties, key, json_object_get (secrets, json_string_value (value)));
+    }
+}
+
 json_t *
 guest_settings (const Spec *spec, guint mtu)
 {
@@ -124,6 +137,7 @@ guest_settings (const Spec *spec, guint mtu)
 
     if (settings == NULL)
         settings = json_object ();
+    put_secrets (json_object_get (settings, "properties"), spec->secrets);
     json_array_foreach (json_object_get (settings, "nics"), i, nic)
         if (mtu > 0 && json_is_object (nic) && json_object_get (nic, "mtu") == NULL)
             json_put (nic, "mtu", json_integer (mtu));

@@ -30,6 +30,6 @@ gboolean guest_state_take (GuestState *guest, const char *type, const json_t *me
 /* The "guest" object of a report. */
 json_t *guest_state_report (const GuestState *guest);
 
-/* The settings document for @spec: its `guest` part with "mtu" in every NIC that has none. @mtu 0: left out.
+/* The settings document for @spec: its `guest` part with the secrets in place and "mtu" in every NIC that has none. @mtu 0: left out.
  */
 json_t *guest_settings (const Spec *spec, guint mtu);

@@ -121,7 +121,8 @@ instance_close_channel (Instance *instance)
 void
 instance_send_settings (Instance *instance)
 {
-    if (instance->channel == NULL || !channel_is_up (instance->channel) || !instance->mtu_known)
+    if (instance->channel == NULL || !channel_is_up (instance->channel) || !instance->mtu_known ||
+        !spec_is_whole (instance->spec))
         return;
     g_autoptr (json_t) settings = guest_settings (instance->spec, instance->mtu);
     g_autofree char *text = json_text (settings);

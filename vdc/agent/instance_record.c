@@ -99,19 +99,22 @@ instance_take_tail (Instance *instance)
     instance->tail = console_tail_text (instance->console, TAIL_LINES);
 }
 
+/* A spec without its secrets (they are not kept over a restart) is as good as none: generation -1 has it sent
+ * again. */
 json_t *
 instance_report (Instance *instance)
 {
     json_t *counters = instance->counters ? json_copy (instance->counters) : json_object ();
 
     json_put (counters, "guest", json_copy (instance->guest.counters));
-    return json_pack ("{s:s, s:s, s:I, s:s, s:I, s:s, s:o, s:O?, s:o, s:o, s:s, s:o}", "application",
-                      instance->spec->application, "member", instance->spec->member, "generation",
-                      (json_int_t)instance->spec->generation, "operation", instance->spec->operation,
-                      "incarnation", (json_int_t)MAX (instance->have, 0), "vm", vm_state_name (instance->vm),
-                      "guest", guest_state_report (&instance->guest), "error", instance->error, "exit",
-                      json_str_new (instance->exit), "console_tail", json_str_new (instance->tail), "since",
-                      instance->since, "counters", counters);
+    return json_pack (
+        "{s:s, s:s, s:I, s:s, s:I, s:s, s:o, s:O?, s:o, s:o, s:s, s:o}", "application",
+        instance->spec->application, "member", instance->spec->member, "generation",
+        spec_is_whole (instance->spec) ? (json_int_t)instance->spec->generation : (json_int_t)-1, "operation",
+        instance->spec->operation, "incarnation", (json_int_t)MAX (instance->have, 0), "vm",
+        vm_state_name (instance->vm), "guest", guest_state_report (&instance->guest), "error",
+        instance->error, "exit", json_str_new (instance->exit), "console_tail", json_str_new (instance->tail),
+        "since", instance->since, "counters", counters);
 }
 
 static VmState

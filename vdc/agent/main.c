@@ -1,5 +1,6 @@
 /* vdc-agent: options, listener, loop. */
 #include "vdc/agent/agent.h"
+#include "vdc/base/cores.h"
 #include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 #include "vdc/base/log.h"
@@ -104,6 +105,7 @@ main (int argc, char **argv)
     signal (SIGPIPE, SIG_IGN);
     if (vdc_failpoints_asked (argc, argv))
         return 0;
+    cores_forbid (); /* its memory holds keys and secrets */
     /* Every worker would keep a heap of its own, with what libnftables once needed for its rules: 1.6 MB
      * each. */
     mallopt (M_ARENA_MAX, 1);

@@ -2,6 +2,7 @@
 
 #include "vdc/base/error.h"
 #include "vdc/base/id.h"
+#include "vdc/model/property.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -275,7 +276,10 @@ spec_new (json_t *document, const char *application, const char *member, GError 
     g_autoptr (Spec) spec = g_new0 (Spec, 1);
 
     spec->references = 1;
-    spec->document = json_incref (document);
+    spec->document = json_copy (document);
+    spec->secrets = json_incref (json_object_get (document, "secrets"));
+    if (json_is_object (spec->document))
+        json_object_del (spec->document, "secrets");
     if (!parse (spec, document, error))
         return NULL;
     if ((application != NULL && strcmp (application, spec->application) != 0) ||
@@ -318,6 +322,7 @@ spec_unref (Spec *spec)
         return;
     free_parts (spec);
     json_decref (spec->document);
+    json_decref (spec->secrets);
     g_free (spec->application);
     g_free (spec->application_id);
     g_free (spec->member);
@@ -341,6 +346,25 @@ json_t *
 spec_guest (const Spec *spec)
 {
     return json_object_get (spec->document, "guest");
+}
+
+gboolean
+spec_is_seal (const char *text)
+{
+    return text != NULL && g_str_has_prefix (text, SECRET_SEALED_PREFIX);
+}
+
+gboolean
+spec_is_whole (const Spec *spec)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get (spec_guest (spec), "properties"), key, value)
+        if (spec_is_seal (json_string_value (value)) &&
+            json_object_get (spec->secrets, json_string_value (value)) == NULL)
+            return FALSE;
+    return TRUE;
 }
 
 gboolean

@@ -30,7 +30,8 @@ typedef struct {
 
 typedef struct {
     gint references;
-    json_t *document; /* the whole SPEC; read only */
+    json_t *document; /* the whole SPEC but for `secrets`; read only */
+    json_t *secrets;  /* seal → value; never written down. NULL: not known since a restart of ours */
     char *application, *application_id, *member;
     char *key; /* "APPLICATION/MEMBER" */
     char *operation;
@@ -66,6 +67,11 @@ gboolean spec_is_volume_id (const char *text);
 /* Borrowed arrays and objects of the document; NULL when missing. */
 json_t *spec_nics (const Spec *spec);
 json_t *spec_guest (const Spec *spec);
+
+/* The value is in `secrets` under this. */
+gboolean spec_is_seal (const char *text);
+/* Every seal in the guest's settings has its value. */
+gboolean spec_is_whole (const Spec *spec);
 
 /* NICs, rules and rate are the same: nothing to lay anew. */
 gboolean spec_same_wires (const Spec *a, const Spec *b);

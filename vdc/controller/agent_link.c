@@ -6,6 +6,7 @@
 #include "vdc/base/log.h"
 #include "vdc/controller/moves.h"
 #include "vdc/controller/seed.h"
+#include "vdc/controller/secrets/secrets.h"
 #include "vdc/controller/specs.h"
 
 #define CALL_TIMEOUT_MS 20000
@@ -137,11 +138,20 @@ on_put (HttpCall *http_call, const HttpAnswer *answer, const GError *error, gpoi
 static void
 put_spec (Controller *controller, Server *server, ApplicationRecord *application, MemberRecord *member)
 {
+    g_autoptr (GError) error = NULL;
     g_autoptr (json_t) spec = specs_build (controller, application, member);
+    json_t *secrets = spec != NULL ? secrets_of_spec (controller, application->id, spec, &error) : NULL;
     g_autofree char *url = instance_url (server, application->name, member->name, "");
     const HttpCallOptions options = {.json = spec, .timeout_ms = CALL_TIMEOUT_MS};
     if (spec == NULL)
         return;
+    if (secrets == NULL) {
+        vdc_log (VDC_LOG_ERROR, "a secret cannot be opened, its member is not sent", "application",
+                 application->name, "member", member->name, "error", error->message, NULL);
+        member->retry_us = clock_monotonic_us (controller->clock) + DELETE_AGAIN_US;
+        return;
+    }
+    json_put (spec, "secrets", secrets);
     Call *call = g_new0 (Call, 1);
     call->controller = controller;
     call->application = g_strdup (application->name);

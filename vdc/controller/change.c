@@ -193,7 +193,12 @@ change_or_problems (Controller *controller, Operation *operation, ApplicationRec
             problems_to_error (operation->problems, error);
         return NULL;
     }
-    return change (controller, operation, application, owned, kind, text, format, error);
+    g_autofree char *kept = g_strdup (text);
+    if (!description_seal (controller, application->id, owned, &kept,
+                           g_strcmp0 (format, "json") == 0 ? DOCUMENT_JSON : DOCUMENT_YAML,
+                           application->applied, error))
+        return NULL;
+    return change (controller, operation, application, owned, kind, kept, format, error);
 }
 
 json_t *

@@ -10,6 +10,7 @@
 #include "vdc/controller/networks.h"
 #include "vdc/controller/reconcile.h"
 #include "vdc/controller/trash.h"
+#include "vdc/controller/secrets/seal.h"
 #include "vdc/http/pki.h"
 
 #define TICK_MS 1000
@@ -108,6 +109,14 @@ load_token (Controller *controller, GError **error)
 }
 
 static gboolean
+load_seal (Controller *controller, GError **error)
+{
+    g_autofree char *path = g_build_filename (controller->state_folder, "secret.key", NULL);
+    controller->seal = seal_new (path, error);
+    return controller->seal != NULL;
+}
+
+static gboolean
 load_certificates (Controller *controller, const char *const *names, GError **error)
 {
     const PkiSubject server = {.common_name = "vdcd", .names = names, .use = PKI_SERVER};
@@ -181,7 +190,7 @@ controller_new (const ControllerOptions *options, GError **error)
     if (!file_make_folder (options->state_folder, 0700, error) ||
         (controller->store = store_open (store_folder, &store_options, error)) == NULL ||
         !load_identity (controller, error) || !load_token (controller, error) ||
-        !load_certificates (controller, options->names, error) ||
+        !load_seal (controller, error) || !load_certificates (controller, options->names, error) ||
         !store_list (controller->store, STORE_SERVERS, NULL, NULL, 0, load_server, controller, error) ||
         !load_catalogs (controller, options, error) || !load_records (controller, error) ||
         !networks_ensure_outside (controller, options->outside, error)) {
@@ -208,6 +217,7 @@ controller_free (Controller *controller)
     catalog_grid_free (controller->catalogs);
     image_store_free (controller->images);
     access_free (controller->access);
+    seal_free (controller->seal);
     if (controller->store != NULL)
         store_close (controller->store);
     json_decref (controller->noted);

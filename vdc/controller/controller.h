@@ -68,6 +68,7 @@ typedef struct Controller {
     gint64 started_us; /* monotonic */
     gint64 kept_us;    /* monotonic, of the last housekeeping */
     gint64 clock_us;   /* wall minus monotonic, as of the last round; 0: no round yet */
+    struct Seal *seal; /* secrets/seal.h */
     json_t *noted;     /* events for the next commit */
     json_t *written;   /* [table, key, value|null] for the next commit */
     guint wake_source, tick_source;

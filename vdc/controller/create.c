@@ -40,11 +40,11 @@ template_seeds (const Template *template, const Topology *topology)
 }
 
 static ApplicationRecord *
-new_application (Controller *controller, const char *name)
+new_application (Controller *controller, const char *name, const char *id)
 {
     ApplicationRecord *application = application_record_new (NULL);
     application->name = g_strdup (name);
-    application->id = id_random (4);
+    application->id = g_strdup (id);
     application->created = controller_stamp (controller);
     application->phase = g_strdup (phase_name (PHASE_STOPPED));
     application->state = g_strdup (state_name (STATE_STOPPED));
@@ -52,8 +52,9 @@ new_application (Controller *controller, const char *name)
 }
 
 static json_t *
-create_from (Controller *controller, Operation *operation, const char *name, const Template *template,
-             const Prepared *prepared, const char *text, const char *format, GError **error)
+create_from (Controller *controller, Operation *operation, const char *name, const char *id,
+             const Template *template, const Prepared *prepared, const char *text, const char *format,
+             GError **error)
 {
     if (operation->dry_run) {
         const PlanFacts facts = {.topology = prepared->topology};
@@ -62,7 +63,7 @@ create_from (Controller *controller, Operation *operation, const char *name, con
     }
     if (!volumes_may_follow (controller, operation, name, prepared->topology, error))
         return NULL;
-    ApplicationRecord *application = new_application (controller, name);
+    ApplicationRecord *application = new_application (controller, name, id);
     if (template != NULL) {
         record_set_string (&application->template, template->name);
         record_set_json (&application->seeds, template_seeds (template, prepared->topology));
@@ -121,5 +122,8 @@ operation_create (Controller *controller, Operation *operation, const json_t *re
             problems_to_error (operation->problems, error);
         return NULL;
     }
-    return create_from (controller, operation, name, template, prepared, text, format, error);
+    g_autofree char *id = id_random (4);
+    if (!description_seal (controller, id, prepared, &text, parsed, NULL, error))
+        return NULL;
+    return create_from (controller, operation, name, id, template, prepared, text, format, error);
 }

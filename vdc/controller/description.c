@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "vdc/controller/secrets/secrets.h"
+
 void
 prepared_free (Prepared *prepared)
 {
@@ -101,6 +103,31 @@ description_prepare_kept (json_t *document, const json_t *used, json_t *images, 
     if (prepared == NULL)
         problems_to_error (problems, error);
     return prepared;
+}
+
+/* --- secrets ----------------------------------------------------------------------------------------------- */
+
+gboolean
+description_seal (Controller *controller, const char *id, Prepared *prepared, char **text,
+                  DocumentFormat format, const json_t *before, GError **error)
+{
+    g_autoptr (GHashTable) sealed = NULL;
+    if (!secrets_seal_document (controller, id, prepared->document, before, &sealed, error))
+        return FALSE;
+    if (g_hash_table_size (sealed) == 0)
+        return TRUE;
+    g_autoptr (Prepared) anew = description_prepare_kept (
+        prepared->document, topology_used (prepared->topology), prepared->images, error);
+    if (anew == NULL)
+        return FALSE;
+    topology_free (prepared->topology);
+    prepared->topology = g_steal_pointer (&anew->topology);
+    if (*text != NULL) {
+        char *kept = secrets_seal_text (*text, format, prepared->document, sealed);
+        g_free (*text);
+        *text = kept;
+    }
+    return TRUE;
 }
 
 /* --- settings ---------------------------------------------------------------------------------------------- */

@@ -28,6 +28,14 @@ Prepared *description_prepare_edit (Controller *controller, const ApplicationRec
 Prepared *description_prepare_kept (json_t *document, const json_t *used, json_t *images, GError **error);
 
 /*
+ * Seal the secrets of @prepared and of @text (replaced; may hold NULL), for the application @id, so that both
+ * may be kept. @before: the description that is applied, NULL for none. On failure @prepared must not be
+ * kept.
+ */
+gboolean description_seal (Controller *controller, const char *id, Prepared *prepared, char **text,
+                           DocumentFormat format, const json_t *before, GError **error);
+
+/*
  * Set "property" or "instance.property" of @document in place. A text value takes the type the property has.
  * VDC_ERROR_NOT_FOUND names the nearest.
  */

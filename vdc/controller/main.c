@@ -4,11 +4,11 @@
 #include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vdc/base/cores.h"
 #include "vdc/base/bug.h"
 #include "vdc/base/file.h"
 #include "vdc/base/log.h"
@@ -294,7 +294,7 @@ main (int argc, char **argv)
     gboolean good;
     if (vdc_failpoints_asked (argc, argv))
         return 0;
-    prctl (PR_SET_DUMPABLE, 0); /* its memory holds keys and the token */
+    cores_forbid (); /* its memory holds keys and secrets */
     umask (077);
     raise_files ();
     good = parse_options (&options, &argc, &argv, &error);

@@ -183,7 +183,7 @@ write_names (const Settings *settings, char **error)
     if (sethostname (hostname, strlen (hostname)) < 0)
         return fail (error, "cannot set the host name: %s", strerror (errno));
     return file_write ("/etc/hosts", hosts, strlen (hosts), 0644, error) &&
-           file_write ("/run/vdc/env", env, strlen (env), 0644, error) && write_peers (settings, error);
+           file_write ("/run/vdc/env", env, strlen (env), 0600, error) && write_peers (settings, error);
 }
 
 static void
@@ -196,7 +196,8 @@ become_current (void)
     life.applying = NULL;
     environment_free (life.environment);
     life.environment = settings_environment (life.current, NULL);
-    file_write ("/run/vdc/instance.json", document, strlen (document), 0644, NULL);
+    /* Secrets are in it. */
+    file_write ("/run/vdc/instance.json", document, strlen (document), 0600, NULL);
 }
 
 static void

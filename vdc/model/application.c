@@ -204,8 +204,7 @@ read_property (Application *application, const char *name, json_t *value, const 
         return;
     if (json_is_object (value) || json_is_array (value) || json_is_null (value))
         field_wrong_type (value, "a single value", path, problems);
-    else if (!json_is_string (value) ||
-             field_check_text (json_string_value (value), TEXT_LINE, TEXT_STRING_MAX, path, problems))
+    else if (!json_is_string (value) || property_check_line (json_string_value (value), path, problems))
         json_object_set (application->properties, name, value);
 }
 

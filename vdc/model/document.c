@@ -18,7 +18,7 @@ reading_place (Reading *reading, const char *path, guint line, guint column)
     if (strlen (path) > PATH_LIMIT_BYTES || g_hash_table_contains (reading->places, path))
         return;
     Place *place = g_new (Place, 1);
-    *place = (Place){line, column};
+    *place = (Place){line, column, 0, 0};
     g_hash_table_insert (reading->places, g_strdup (path), place);
 }
 
@@ -177,6 +177,17 @@ key_text (Yaml *yaml, const yaml_event_t *event, const char *path, guint depth)
     return g_strdup (text);
 }
 
+static void
+value_place (Reading *reading, const char *path, const yaml_event_t *event)
+{
+    Place *place = g_hash_table_lookup (reading->places, path);
+
+    if (place == NULL)
+        return;
+    place->value_start = event->start_mark.index;
+    place->value_end = event->end_mark.index;
+}
+
 /* Reads the value that belongs to @key_event and puts it into @object, unless the key may not be used. */
 static gboolean
 member_value (Yaml *yaml, json_t *object, GHashTable *seen, const yaml_event_t *key_event, const char *path,
@@ -192,6 +203,8 @@ member_value (Yaml *yaml, json_t *object, GHashTable *seen, const yaml_event_t *
         reading_place (yaml->reading, place, line, column);
     if (!next (yaml, &event))
         return FALSE;
+    if (usable && event.type == YAML_SCALAR_EVENT)
+        value_place (yaml->reading, place, &event);
     json_t *value = node_value (yaml, &event, place, depth + 1);
     yaml_event_delete (&event);
     if (usable)
@@ -409,4 +422,70 @@ document_locate (const Document *document, Problems *problems)
             document_position (document, problem->path, &problem->line, &problem->column);
     }
     problems_sort (problems);
+}
+
+/* -- replacing -- */
+
+typedef struct {
+    const char *start, *end; /* in the text */
+    const char *value;
+} Replacement;
+
+static gint
+by_start (gconstpointer a, gconstpointer b)
+{
+    const Replacement *left = a, *right = b;
+    return (left->start > right->start) - (left->start < right->start);
+}
+
+/* A block scalar's end is the start of what follows: the line break before that stays. */
+static const char *
+without_space (const char *start, const char *end)
+{
+    while (end > start && strchr (" \t\r\n", end[-1]) != NULL)
+        end--;
+    return end;
+}
+
+static GArray *
+find_values (const char *text, GHashTable *places, GHashTable *values)
+{
+    g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (Replacement));
+    GHashTableIter iter;
+    const char *path, *value;
+
+    g_hash_table_iter_init (&iter, values);
+    while (g_hash_table_iter_next (&iter, (gpointer *)&path, (gpointer *)&value)) {
+        const Place *place = g_hash_table_lookup (places, path);
+        if (place == NULL || place->value_end <= place->value_start)
+            return NULL;
+        const char *start = g_utf8_offset_to_pointer (text, (glong)place->value_start);
+        const char *end = g_utf8_offset_to_pointer (start, (glong)(place->value_end - place->value_start));
+        const Replacement replacement = {start, without_space (start, end), value};
+        g_array_append_val (found, replacement);
+    }
+    g_array_sort (found, by_start);
+    return g_steal_pointer (&found);
+}
+
+char *
+document_replace_values (const char *text, GHashTable *values)
+{
+    g_autoptr (Problems) problems = problems_new ();
+    g_autoptr (Document) document = document_parse (text, strlen (text), DOCUMENT_YAML, problems);
+    g_autoptr (GArray) found =
+        document != NULL && document->places != NULL ? find_values (text, document->places, values) : NULL;
+
+    if (found == NULL)
+        return NULL;
+    GString *result = g_string_new (NULL);
+    const char *done = text;
+    for (guint i = 0; i < found->len; i++) {
+        const Replacement *replacement = &g_array_index (found, Replacement, i);
+        g_string_append_len (result, done, replacement->start - done);
+        g_string_append (result, replacement->value);
+        done = replacement->end;
+    }
+    g_string_append (result, done);
+    return g_string_free (result, FALSE);
 }

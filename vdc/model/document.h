@@ -41,6 +41,13 @@ gboolean document_position (const Document *document, const char *path, guint *l
 /* Give every problem without a line the line of its path in @document; then sort. */
 void document_locate (const Document *document, Problems *problems);
 
+/*
+ * The YAML text @text with other values at some places, everything else as it was, comments too. @values:
+ * path → text of a plain scalar. NULL when one of the places has no scalar. The caller looks whether the
+ * result reads as it should. Caller frees.
+ */
+char *document_replace_values (const char *text, GHashTable *values);
+
 /* One plain YAML scalar by the core schema: "8080" integer, "true" boolean, "012" string. New reference,
  * never NULL. */
 json_t *document_scalar (const char *text);

@@ -17,6 +17,7 @@ typedef struct {
 
 typedef struct {
     guint line, column;
+    gsize value_start, value_end; /* of a scalar in YAML, in characters from the start; 0, 0: none */
 } Place;
 
 /* Note the place of @path; FALSE, with a problem and reading stopped, when a limit is reached. */

@@ -194,6 +194,14 @@ check_ip (const char *text, const char *path, Problems *problems)
 }
 
 gboolean
+property_check_line (const char *text, const char *path, Problems *problems)
+{
+    guint limit = g_str_has_prefix (text, SECRET_SEALED_PREFIX) ? SECRET_SEALED_MAX : TEXT_STRING_MAX;
+
+    return field_check_text (text, TEXT_LINE, limit, path, problems);
+}
+
+gboolean
 property_check (const Property *property, const json_t *value, const char *path, Problems *problems)
 {
     if (is_numeric (property->type))
@@ -205,7 +213,7 @@ property_check (const Property *property, const json_t *value, const char *path,
             value, json_is_number (value) || json_is_boolean (value) ? "a string (quote it)" : "a string",
             path, problems);
     const char *text = json_string_value (value);
-    if (!field_check_text (text, TEXT_LINE, TEXT_STRING_MAX, path, problems))
+    if (!property_check_line (text, path, problems))
         return FALSE;
     if (property->type == PROPERTY_ENUM)
         return check_word (property, text, path, problems);

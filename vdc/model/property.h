@@ -10,7 +10,10 @@
 
 #define TEXT_SUMMARY_MAX 200 /* characters, one line */
 #define TEXT_HELP_MAX 4000   /* characters, lines allowed */
-#define TEXT_STRING_MAX 1024 /* characters of a string or secret property, one line */
+/* A secret as the controller keeps it; no description of a person's begins like that. */
+#define SECRET_SEALED_PREFIX "sealed:"
+#define SECRET_SEALED_MAX 8192 /* bytes */
+#define TEXT_STRING_MAX 1024   /* characters of a string or secret property, one line */
 
 typedef enum {
     PROPERTY_STRING,
@@ -39,6 +42,8 @@ const char *property_type_name (PropertyType type);
 /* From {type, default, min, max, values, required, help}. NULL with problems when unusable; problems too for
  * what is only partly wrong. */
 Property *property_from_json (const char *name, json_t *value, const char *path, Problems *problems);
+/* The length and characters of a text value. */
+gboolean property_check_line (const char *text, const char *path, Problems *problems);
 /* TRUE, or FALSE and one problem at @path: wrong_type, out_of_range, bad_value, bad_text, too_long. */
 gboolean property_check (const Property *property, const json_t *value, const char *path, Problems *problems);
 /*
