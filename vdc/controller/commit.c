@@ -4,7 +4,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/base/error.h"
-#include "vdc/controller/controller.h"
+#include "vdc/controller/audit.h"
 
 void
 controller_note (Controller *controller, const char *kind, const char *object, const char *id,
@@ -154,16 +154,18 @@ controller_commit (Controller *controller, GError **error)
         put_rows (controller, changes.txn);
     }
     put_all (controller, &changes);
-    if (changes.txn == NULL && json_array_size (controller->noted) == 0) {
+    if (changes.txn == NULL && json_array_size (controller->noted) == 0 && !audit_has_noted (controller)) {
         changes_end (&changes, FALSE);
         return TRUE;
     }
     if (changes.txn == NULL)
         changes.txn = store_begin (controller->store);
     put_noted (controller, changes.txn);
+    audit_put (controller, changes.txn);
     FP ("commit.01.before");
     gboolean written = store_commit (changes.txn, NULL, error);
     changes_end (&changes, written);
+    audit_put_done (controller, written);
     if (!written)
         return FALSE;
     FP ("commit.02.after");

@@ -7,6 +7,7 @@
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/class_create.h"
+#include "vdc/controller/audit.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/reconcile.h"
 #include "vdc/controller/trash.h"
@@ -189,6 +190,7 @@ controller_new (const ControllerOptions *options, GError **error)
     const StoreOptions store_options = {.clock = controller->clock};
     if (!file_make_folder (options->state_folder, 0700, error) ||
         (controller->store = store_open (store_folder, &store_options, error)) == NULL ||
+        !audit_open (controller, options->audit_kept, options->audit_days, error) ||
         !load_identity (controller, error) || !load_token (controller, error) ||
         !load_seal (controller, error) || !load_certificates (controller, options->names, error) ||
         !store_list (controller->store, STORE_SERVERS, NULL, NULL, 0, load_server, controller, error) ||
@@ -216,6 +218,7 @@ controller_free (Controller *controller)
     catalog_folder_free (controller->catalog);
     catalog_grid_free (controller->catalogs);
     image_store_free (controller->images);
+    audit_close (controller);
     access_free (controller->access);
     seal_free (controller->seal);
     if (controller->store != NULL)

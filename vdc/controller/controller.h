@@ -44,11 +44,14 @@ typedef struct {
     Clock *clock;             /* NULL: the machine's */
     gint64 trash_keep_us;     /* how long what was destroyed is kept; 0: TRASH_KEEP_US */
     guint trash_free_percent; /* below which the trash is emptied; 0: TRASH_FREE_PERCENT */
+    guint audit_kept;         /* entries, 0: the default */
+    guint audit_days;         /* 0: any age */
 } ControllerOptions;
 
 typedef struct Controller {
     Clock *clock;
     Store *store;
+    struct Audit *audit;      /* audit.h */
     Access *access;
     CatalogFolder *catalog;
     CatalogGrid *catalogs;

@@ -13,6 +13,14 @@ http_reply_header (HttpRequest *request, const char *name, const char *value)
     g_ptr_array_add (request->answer_headers, g_strdup (value));
 }
 
+/* Before an answer is handed over, the router's watch hears of it. */
+void
+http_reply_tell_watch (HttpRequest *request, guint status)
+{
+    if (request->watch != NULL)
+        request->watch->answer (request, status, request->code, request->watch_data);
+}
+
 static void
 begin (HttpRequest *request, guint status, const char *content_type)
 {
@@ -28,6 +36,7 @@ void
 http_reply_send (HttpRequest *request, guint status, const char *content_type, GBytes *bytes)
 {
     g_autoptr (GBytes) content = bytes ? g_bytes_ref (bytes) : g_bytes_new (NULL, 0);
+    http_reply_tell_watch (request, status);
     if (request->hooks != NULL && request->hooks->after != NULL)
         request->hooks->after (request, &status, &content, request->hooks_data);
     begin (request, status, content_type);
@@ -75,7 +84,8 @@ void
 http_reply_error_at (HttpRequest *request, const GError *error, json_t *params, const char *path)
 {
     json_t *body = json_object ();
-    json_put (body, "code", json_string (vdc_error_name (error)));
+    request->code = vdc_error_name (error);
+    json_put (body, "code", json_string (request->code));
     json_put (body, "message", json_str_new (error ? error->message : "unknown error"));
     json_put (body, "params", params ? params : json_object ());
     json_put (body, "path", json_str_new (path));
@@ -92,7 +102,8 @@ void
 http_reply_problems (HttpRequest *request, const char *message, json_t *problems)
 {
     json_t *body = json_object ();
-    json_put (body, "code", json_string ("invalid"));
+    request->code = "invalid";
+    json_put (body, "code", json_string (request->code));
     json_put (body, "message", json_str_new (message));
     json_put (body, "problems", problems);
     http_reply_json (request, 422, body);

@@ -97,6 +97,18 @@ http_request_path (HttpRequest *request)
     return request->path;
 }
 
+GHashTable *
+http_request_params (HttpRequest *request)
+{
+    return request->params;
+}
+
+GHashTable *
+http_request_query_all (HttpRequest *request)
+{
+    return request->query;
+}
+
 const HttpRoute *
 http_request_route (HttpRequest *request)
 {

@@ -57,6 +57,10 @@ const char *http_request_address (HttpRequest *request);
 /* What the router's authorize function found out (user name); NULL until set. Copied. */
 void http_request_set_user (HttpRequest *request, const char *user);
 const char *http_request_user (HttpRequest *request);
+/* The path parameters, name → decoded value; borrowed, NULL for none. */
+GHashTable *http_request_params (HttpRequest *request);
+/* The query, name → decoded value; borrowed. */
+GHashTable *http_request_query_all (HttpRequest *request);
 
 /* Something of another module's that lives as long as the request. @name is static; @free may be NULL. */
 void http_request_set_data (HttpRequest *request, const char *name, gpointer data, GDestroyNotify free);

@@ -67,6 +67,9 @@ struct HttpRequest {
     const HttpHooks *hooks;
     gpointer hooks_data;
     gboolean permitted; /* the router's authorize said yes */
+    const HttpWatch *watch; /* of the router; told of the answer */
+    gpointer watch_data;
+    const char *code; /* of the error that is answered; static, NULL: none */
 
     /* Written on the main loop before the answer is handed over. */
     guint status;
@@ -90,6 +93,8 @@ void http_request_release (HttpRequest *request);
  * 500. */
 void http_request_deliver (HttpRequest *request, const HttpRouter *router);
 
+/* The request is about to be answered with @status. Main loop; by everything that begins an answer. */
+void http_reply_tell_watch (HttpRequest *request, guint status);
 /* Main loop; the first answer wins, a second one is our own bug. */
 void http_reply_send (HttpRequest *request, guint status, const char *content_type, GBytes *bytes);
 

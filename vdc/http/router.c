@@ -16,6 +16,8 @@ struct HttpRouter {
     gpointer authorize_data;
     const HttpHooks *hooks;
     gpointer hooks_data;
+    const HttpWatch *watch;
+    gpointer watch_data;
 };
 
 static const char *const role_names[] = {
@@ -134,6 +136,13 @@ http_router_set_hooks (HttpRouter *router, const HttpHooks *hooks, gpointer user
 {
     router->hooks = hooks;
     router->hooks_data = user_data;
+}
+
+void
+http_router_set_watch (HttpRouter *router, const HttpWatch *watch, gpointer user_data)
+{
+    router->watch = watch;
+    router->watch_data = user_data;
 }
 
 GPtrArray *
@@ -282,11 +291,25 @@ http_router_authorise (const HttpRouter *router, HttpRequest *request)
     g_autoptr (GError) error = NULL;
     request->hooks = router->hooks;
     request->hooks_data = router->hooks_data;
+    request->watch = router->watch;
+    request->watch_data = router->watch_data;
     if (!request->permitted)
         request->permitted = authorised (router, request, http_request_route (request), &error);
     if (!request->permitted)
         http_reply_error (request, error);
     return request->permitted;
+}
+
+static void
+call_handler (const HttpRouter *router, const Row *row, HttpRequest *request)
+{
+    const HttpHooks *hooks = router->hooks;
+    if (router->watch != NULL)
+        router->watch->begin (request, router->watch_data);
+    if (hooks == NULL || hooks->before == NULL || hooks->before (request, row->route, router->hooks_data))
+        row->route->handler (request, row->user_data);
+    if (router->watch != NULL)
+        router->watch->handled (request, router->watch_data);
 }
 
 void
@@ -296,13 +319,10 @@ http_router_dispatch (const HttpRouter *router, HttpRequest *request)
 
     if (!http_router_authorise (router, request))
         return;
-    if (router->hooks != NULL && router->hooks->before != NULL &&
-        !router->hooks->before (request, route, router->hooks_data))
-        return;
     for (guint i = 0; i < router->rows->len; i++) {
         Row *row = router->rows->pdata[i];
         if (row->route == route) {
-            route->handler (request, row->user_data);
+            call_handler (router, row, request);
             return;
         }
     }

@@ -84,6 +84,7 @@ struct HttpRoute {
     gboolean secret_answer;  /* holds a secret: shown once, never written down */
     HttpBodyKind body;
     gsize body_limit_bytes; /* 0: HTTP_BODY_LIMIT_BYTES. More is 413 before the handler is asked */
+    gboolean counted;       /* audit: many small calls (typing); those of a minute make one entry with a count */
     HttpHandler handler;
 };
 
@@ -97,6 +98,19 @@ typedef struct HttpRouter HttpRouter;
 typedef gboolean (*HttpAuthorize) (HttpRequest *request, const HttpRoute *route, gpointer user_data,
                                    GError **error);
 
+/*
+ * Told of every request that is dispatched, whoever handles it: the one place for an audit. Main loop.
+ * begin: it is authorised; the hooks and its handler are called next. handled: they have returned, answered
+ * or not.
+ * answer: once, before the answer is handed over; without a begin before it the request was not authorised.
+ * @code is the name of the error, NULL for none.
+ */
+typedef struct {
+    void (*begin) (HttpRequest *request, gpointer user_data);
+    void (*handled) (HttpRequest *request, gpointer user_data);
+    void (*answer) (HttpRequest *request, guint status, const char *code, gpointer user_data);
+} HttpWatch;
+
 HttpRouter *http_router_new (void);
 /* After every server that uses it was stopped. */
 void http_router_free (HttpRouter *router);
@@ -109,6 +123,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HttpRouter, http_router_free)
  */
 void http_router_add (HttpRouter *router, const HttpRoute *routes, gsize n, gpointer user_data);
 void http_router_set_authorize (HttpRouter *router, HttpAuthorize authorize, gpointer user_data);
+/* @watch is static. */
+void http_router_set_watch (HttpRouter *router, const HttpWatch *watch, gpointer user_data);
 
 /*
  * What surrounds every handler, on the main loop. Each may be NULL. @hooks is borrowed and must be static.

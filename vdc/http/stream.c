@@ -21,6 +21,7 @@ stream_new (HttpRequest *request, guint status, const HttpStreamEvents *events, 
     g_assert (!g_atomic_int_get (&request->answered));
     g_atomic_int_set (&request->answered, 1);
     request->status = status;
+    http_reply_tell_watch (request, status);
     request->ops->answer (request);
     return stream;
 }

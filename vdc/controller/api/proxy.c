@@ -1,10 +1,22 @@
 #include <string.h>
 
 #include "vdc/controller/api/routes.h"
+#include "vdc/controller/audit.h"
 
 #define PROXY_TIMEOUT_MS 60000
 /* Input is answered when the program in the guest has read it: that is up to the program. */
 #define PROXY_INPUT_TIMEOUT_MS (24 * 3600 * 1000)
+
+/* Who makes an agent act is in the audit before it does. FALSE: answered. */
+static gboolean
+may_pass (Controller *controller, HttpRequest *request)
+{
+    g_autoptr (GError) error = NULL;
+    if (audit_pass (controller, request, &error))
+        return TRUE;
+    http_reply_error (request, error);
+    return FALSE;
+}
 
 /* --- one answer -------------------------------------------------------------------------------------------- */
 
@@ -38,6 +50,11 @@ proxy_json (Controller *controller, HttpRequest *request, const char *method, co
             ProxyChange change, gpointer user_data, GDestroyNotify free_data)
 {
     const HttpCallOptions options = {.json = body, .timeout_ms = PROXY_TIMEOUT_MS};
+    if (!may_pass (controller, request)) {
+        if (free_data != NULL)
+            free_data (user_data);
+        return;
+    }
     Passing *passing = g_new0 (Passing, 1);
     passing->request = http_request_ref (request);
     passing->change = change;
@@ -51,6 +68,8 @@ proxy_raw (Controller *controller, HttpRequest *request, const char *method, con
 {
     const HttpCallOptions options = {.bytes = http_request_body (request),
                                      .timeout_ms = PROXY_INPUT_TIMEOUT_MS};
+    if (!may_pass (controller, request))
+        return;
     Passing *passing = g_new0 (Passing, 1);
     passing->request = http_request_ref (request);
     http_client_send (controller->agents, method, url, &options, on_answer, passing);
@@ -155,6 +174,8 @@ void
 proxy_stream (Controller *controller, HttpRequest *request, const char *url, const char *content_type)
 {
     const HttpCallOptions options = {.data = on_data, .accept = "*/*"};
+    if (!may_pass (controller, request))
+        return;
     Piping *piping = g_new0 (Piping, 1);
     piping->request = http_request_ref (request);
     piping->content_type = g_strdup (content_type);

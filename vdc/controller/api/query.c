@@ -27,6 +27,13 @@ static const struct {
     {"catalog", "Only of this catalog"},
     {"offset", "From this byte on"},
     {"length", "So many bytes"},
+    {"since", "Not before this time: 2026-11-22 or 2026-11-22T12:30"},
+    {"until", "Before this time"},
+    {"who", "Only what this user did"},
+    {"action", "Only calls of this name"},
+    {"result", "Only with this result: ok, passed, repeated, or the code of an error"},
+    {"object", "Only about objects of this kind"},
+    {"id", "Only about the object of this name"},
 };
 
 const char *

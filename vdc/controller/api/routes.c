@@ -4,6 +4,7 @@
 
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/api/gate.h"
+#include "vdc/controller/audit.h"
 
 /* --- operations -------------------------------------------------------------------------------------------- */
 
@@ -30,6 +31,7 @@ api_begin (Controller *controller, HttpRequest *request, Operation *operation, j
     json_t *before = operation_remembered (controller, operation, &error);
     if (before == NULL && error == NULL)
         return TRUE;
+    audit_set_result (request, "repeated");
     api_end (request, operation, before, 200, error);
     return FALSE;
 }
@@ -81,7 +83,9 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_users (router, controller);
     routes_add_tokens (router, controller);
     routes_add_verify (router, controller);
+    routes_add_audit (router, controller);
     routes_add_ui (router, controller);
+    audit_watch_router (controller, router);
     access_check_routes (router);
     http_router_set_authorize (router, access_authorize, controller);
     gate_add (router, controller);
@@ -114,4 +118,5 @@ routes_add_agents (HttpRouter *router, Controller *controller)
 {
     http_router_add (router, agent_rows, G_N_ELEMENTS (agent_rows), controller);
     routes_add_agent_images (router, controller);
+    audit_watch_router (controller, router);
 }
