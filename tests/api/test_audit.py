@@ -56,7 +56,7 @@ class Audit(unittest.TestCase):
         call('createApplication', 'ok', 'POST', 'applications', {'name': 'shop', 'from': 'catalog/shop'})
         call('createApplication', 'conflict', 'POST', 'applications', {'name': 'shop', 'from': 'catalog/shop'}, 409)
         call('createApplication', 'invalid', 'POST', 'applications', {'name': 'b', 'description': 'application: 1'}, 422)
-        call('actOnApplication', 'usage', 'POST', 'applications/shop/actions', {'action': 'dance'}, 400)
+        call('actOnApplication', 'invalid', 'POST', 'applications/shop/actions', {'action': 'dance'}, 422)
         call('actOnApplication', 'not_found', 'POST', 'applications/nothing/actions', {'action': 'start'}, 404)
         call('createVolume', 'ok', 'POST', 'volumes', {'name': 'other.spare', 'size': '8M'})
         call('destroyVolume', 'ok', 'DELETE', 'volumes/other.spare')
@@ -119,7 +119,7 @@ class Audit(unittest.TestCase):
     def test_no_secret_and_no_forged_line(self):
         before = self.last()
         canary = 'canary-4711'
-        self.refused(404, 'POST', 'applications/none/actions',
+        self.refused(422, 'POST', 'applications/none/actions',
                      {'action': 'config', 'settings': {'db.password': canary}, 'password': canary, 'note': canary})
         path = urllib.parse.quote('a\n2026-01-01 admin everything\x1b[2J', safe='')
         self.refused(404, 'DELETE', f'applications/{path}')
