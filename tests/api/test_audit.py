@@ -68,7 +68,7 @@ class Audit(unittest.TestCase):
         entries = self.entries(before)
         self.assertEqual(calls, [(entry['action'], entry['result']) for entry in entries])
         first = entries[0]
-        self.assertEqual(('admin', '127.0.0.1', 'application', 'shop'),
+        self.assertEqual(('local', '127.0.0.1', 'application', 'shop'),
                          (first['who'], first['address'], first['object'], first['id']))
         self.assertEqual('shop', entries[-1]['application'])
         self.assertTrue(self.client.post('audit/verify')['clean'])
@@ -119,7 +119,7 @@ class Audit(unittest.TestCase):
     def test_no_secret_and_no_forged_line(self):
         before = self.last()
         canary = 'canary-4711'
-        self.refused(422, 'POST', 'applications/none/actions',
+        self.refused(404, 'POST', 'applications/none/actions',
                      {'action': 'config', 'settings': {'db.password': canary}, 'password': canary, 'note': canary})
         path = urllib.parse.quote('a\n2026-01-01 admin everything\x1b[2J', safe='')
         self.refused(404, 'DELETE', f'applications/{path}')

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vdc/base/log.h"
+#include "vdc/controller/access/access.h"
 #include "vdc/controller/audit_params.h"
 
 #define NOTE "audit"
@@ -164,17 +165,24 @@ record_refusal (Controller *controller, HttpRequest *request, const char *code)
     }
 }
 
-/*
- * A GET that is answered with an error is a refusal only when the caller may not: that there is no such thing
- * is an answer.
- */
+/* Who sees everything was told the truth; to others "there is none" may stand for "you may not". */
 static gboolean
-is_refusal (HttpRequest *request, guint status)
+sees_everything (Controller *controller, HttpRequest *request)
+{
+    const Principal *principal = access_principal (request);
+    return principal != NULL && access_role (controller, principal, NULL) >= HTTP_ROLE_VIEWER;
+}
+
+/* A GET that is answered with an error is a refusal only when the caller may not. */
+static gboolean
+is_refusal (Controller *controller, HttpRequest *request, guint status)
 {
     const Note *note = http_request_data (request, NOTE);
-    gboolean authorised = note != NULL && note->authorised;
-    const HttpRoute *route = http_request_route (request);
-    return status >= 400 && (!authorised || status == 401 || status == 403 || is_changing (route));
+    if (status < 400 || is_changing (http_request_route (request)))
+        return status >= 400;
+    if (status == 404)
+        return !note->authorised && !sees_everything (controller, request);
+    return !note->authorised || status == 401 || status == 403;
 }
 
 static void
@@ -185,7 +193,7 @@ on_answer (HttpRequest *request, guint status, const char *code, gpointer user_d
     if (note->recorded)
         return;
     note->recorded = TRUE; /* first: writing it is a commit too */
-    if (is_refusal (request, status)) {
+    if (is_refusal (controller, request, status)) {
         g_autofree char *number = g_strdup_printf ("%u", status);
         record_refusal (controller, request, code != NULL ? code : number);
     } else if (status < 400 && is_changing (http_request_route (request)) && !is_dry_run (request)) {
