@@ -117,9 +117,11 @@ class Audit(unittest.TestCase):
         self.refused(400, 'GET', 'audit?limit=2001')
 
     def test_no_secret_and_no_forged_line(self):
+        self.client.post('applications', {'name': 'safe', 'from': 'catalog/shop'})
+        self.addCleanup(self.remove, 'safe')
         before = self.last()
         canary = 'canary-4711'
-        self.refused(404, 'POST', 'applications/none/actions',
+        self.refused(422, 'POST', 'applications/safe/actions',
                      {'action': 'config', 'settings': {'db.password': canary}, 'password': canary, 'note': canary})
         path = urllib.parse.quote('a\n2026-01-01 admin everything\x1b[2J', safe='')
         self.refused(404, 'DELETE', f'applications/{path}')
