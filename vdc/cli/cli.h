@@ -15,6 +15,7 @@ typedef struct {
     Options *options;
     gboolean json;    /* --json */
     gboolean no_wait; /* --no-wait */
+    gboolean cancels; /* that a job ends as cancelled is what was asked for */
     const char *lab;  /* --lab, NULL: not given */
     const char *command;
     HttpClient *client; /* made by the first request */

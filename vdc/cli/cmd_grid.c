@@ -1,5 +1,5 @@
 /*
- * vdc class, catalog, volume, server, network, job: lists and single objects.
+ * vdc class, catalog, volume, server, network: lists and single objects.
  */
 #include "vdc/cli/commands.h"
 #include "vdc/cli/print.h"
@@ -212,7 +212,7 @@ cmd_volume_destroy (Cli *cli)
     return 0;
 }
 
-/* --- servers, networks, jobs --------------------------------------------------------------------------- */
+/* --- servers, networks --------------------------------------------------------------------------- */
 
 int
 cmd_server_list (Cli *cli)
@@ -327,46 +327,5 @@ cmd_network_show (Cli *cli)
     print_fields (stdout, fields, network);
     g_autoptr (json_t) rows = with_published_text (json_object_get (network, "used"));
     print_section (used, rows);
-    return 0;
-}
-
-int
-cmd_job_list (Cli *cli)
-{
-    static const Column columns[] = {
-        {"ID", "id"},
-        {"KIND", "kind"},
-        {"APPLICATION", "application"},
-        {"STATE", "state"},
-        {"PROGRESS", "progress"},
-        {"CREATED", "created", FORMAT_TIME},
-        {"ENDED", "ended", FORMAT_TIME},
-        {NULL},
-    };
-    return list (cli, "/jobs", columns, "no jobs");
-}
-
-int
-cmd_job_show (Cli *cli)
-{
-    static const Column fields[] = {
-        {"Job", "id"},
-        {"Kind", "kind"},
-        {"Application", "application"},
-        {"State", "state"},
-        {"Progress", "progress"},
-        {"Created", "created", FORMAT_TIME},
-        {"Ended", "ended", FORMAT_TIME},
-        {"Error", "error.message"},
-        {"What to do", "error.remedy"},
-        {NULL},
-    };
-    static const Column steps[] = {{"STEP", "name"}, {"STATE", "state"}, {"TEXT", "text"}, {NULL}};
-    int code;
-    g_autoptr (json_t) job = fetch (cli, "/jobs/%s", &code);
-    if (job == NULL)
-        return code;
-    print_fields (stdout, fields, job);
-    print_section (steps, json_object_get (job, "steps"));
     return 0;
 }

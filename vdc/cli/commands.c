@@ -181,8 +181,19 @@ const Command commands[] = {
      "vdc network show outside", NULL, 1, 1, FALSE, cmd_network_show},
 
     {"job list", "", "Long operations", NULL, "vdc job list", NULL, 0, 0, FALSE, cmd_job_list},
-    {"job show", "JOB", "One long operation and its steps", NULL, "vdc job show 1f2e3d", NULL, 1, 1, FALSE,
-     cmd_job_show},
+    {"job show", "JOB", "One long operation: its steps, and what a cancel would do about each", NULL,
+     "vdc job show 1f2e3d", NULL, 1, 1, FALSE, cmd_job_show},
+    {"job logs", "JOB", "What happened in it, with times", NULL, "vdc job logs 1f2e3d", NULL, 1, 1, FALSE,
+     cmd_job_logs},
+    {"job wait", "JOB", "Follow it to its end; the exit code is its", NULL, "vdc job wait 1f2e3d", NULL, 1, 1,
+     FALSE, cmd_job_wait},
+    {"job cancel", "JOB", "Go back to what was before it",
+     "A start is stopped again, a stop started again, a change of the description taken back. What cannot be "
+     "taken\n"
+     "back is refused, with the reason.",
+     "vdc job cancel 1f2e3d", wait_options, 1, 1, FALSE, cmd_job_cancel},
+    {"job retry", "JOB", "Ask again for what a failed or cancelled one was asked for", NULL,
+     "vdc job retry 1f2e3d", wait_options, 1, 1, FALSE, cmd_job_retry},
     {"events", "", "The numbered log of changes", NULL, "vdc events --after 120\nvdc events --follow --json",
      events_options, 0, 0, FALSE, cmd_events},
     {"verify", "", "Compare what runs on the servers with what is meant to run",

@@ -135,7 +135,11 @@ report_failure (Cli *cli, const json_t *job)
     if (code == VDC_ERROR_NOT_FOUND)
         code = VDC_ERROR_FAILED; /* what the job lacked; what the user named was found */
     g_autoptr (GError) local =
-        g_error_new (VDC_ERROR, (int)code, "%s", json_str (error, "message", "no reason given"));
+        g_error_new (VDC_ERROR, (int)code, "%s",
+                     json_str (error, "message",
+                               strcmp (json_str (job, "state", ""), "cancelled") == 0
+                                   ? "it was taken back, or another operation took over"
+                                   : "no reason given"));
     if (cli->json)
         return vdc_error_exit_code (local);
 
@@ -183,7 +187,8 @@ cli_follow_job (Cli *cli, const char *job_id, json_t **job_out)
         return cli_fail (cli, error);
     }
     gboolean done = strcmp (json_str (job, "state", ""), "done") == 0;
-    int code = done ? 0 : report_failure (cli, job);
+    gboolean cancelled = strcmp (json_str (job, "state", ""), "cancelled") == 0;
+    int code = done || (cancelled && cli->cancels) ? 0 : report_failure (cli, job);
     if (job_out != NULL)
         *job_out = json_incref (job);
     return code;

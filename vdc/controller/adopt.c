@@ -31,6 +31,12 @@ change_members_to_place (const ApplicationRecord *application, const Topology *a
             (change->kind == CHANGE_RESTART && record != NULL && record->on))
             g_ptr_array_add (names, g_strdup (change->member));
     }
+    for (guint i = 0; i < after->members->len; i++) { /* left before, see add_missing */
+        const Member *member = after->members->pdata[i];
+        if (application_record_member (application, member->name) == NULL && !member->instance->standby &&
+            !g_ptr_array_find_with_equal_func (names, member->name, g_str_equal, NULL))
+            g_ptr_array_add (names, g_strdup (member->name));
+    }
     return names;
 }
 
@@ -52,6 +58,22 @@ follow_change (Controller *controller, ApplicationRecord *application, const Mem
     } else if (change->kind == CHANGE_RESTART && member != NULL && change->new_root) {
         member->root_epoch++;
         member->rooted = FALSE;
+    }
+}
+
+/* Those that left for a description that did not come to be. */
+static void
+add_missing (Controller *controller, ApplicationRecord *application, GHashTable *placed)
+{
+    const GPtrArray *described = application->topology->members;
+    for (guint i = 0; i < described->len; i++) {
+        const char *name = ((const Member *)described->pdata[i])->name;
+        if (application_record_member (application, name) != NULL)
+            continue;
+        MemberRecord *member = application_record_add (application, name);
+        const char *server = g_hash_table_lookup (placed, name);
+        if (server != NULL)
+            life_switch_on (controller, application, member, server);
     }
 }
 
@@ -96,6 +118,7 @@ change_adopt (Controller *controller, ApplicationRecord *application, const Prep
     volumes_follow (controller, application);
     for (guint i = 0; i < diff->members->len; i++)
         follow_change (controller, application, diff->members->pdata[i], placed);
+    add_missing (controller, application, placed);
     controller_note (controller, "application.changed", "application", application->name, application->name,
                      application->state, json_pack ("{s:I}", "revision", (json_int_t)application->revision));
     FP ("apply.01.adopted");
@@ -112,6 +135,19 @@ change_set_text (ApplicationRecord *application, const char *text, const char *f
     application->text_revision = application->revision;
 }
 
+void
+change_take_text (ApplicationRecord *application, const json_t *target)
+{
+    const json_t *behind = json_object_get (target, "behind");
+    if (behind == NULL) {
+        change_set_text (application, json_str (target, "text", NULL), json_str (target, "format", "yaml"));
+        return;
+    }
+    record_set_string (&application->text, json_str (target, "text", NULL));
+    record_set_string (&application->format, json_str (target, "format", NULL));
+    application->text_revision = application->revision - json_integer_value (behind);
+}
+
 gboolean
 operation_adopt_next (Controller *controller, ApplicationRecord *application, GError **error)
 {
@@ -122,6 +158,6 @@ operation_adopt_next (Controller *controller, ApplicationRecord *application, GE
     if (prepared == NULL || !change_adopt (controller, application, prepared, error))
         return FALSE;
     record_set_json (&application->next, NULL);
-    change_set_text (application, json_str (next, "text", NULL), json_str (next, "format", "yaml"));
+    change_take_text (application, next);
     return TRUE;
 }

@@ -4,6 +4,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/base/log.h"
+#include "vdc/controller/jobs.h"
 #include "vdc/controller/moves.h"
 #include "vdc/controller/seed.h"
 #include "vdc/controller/secrets/secrets.h"
@@ -282,6 +283,9 @@ volume_made (Controller *controller, VolumeRecord *volume, gint64 size_bytes)
     volume->attempts = 0;
     record_set_json (&volume->error, NULL);
     record_set_string (&volume->seed, NULL);
+    if (volume->seed_bytes > 0)
+        job_bytes (controller, volume->application, "volume", volume->local, volume->seed_bytes,
+                   volume->seed_bytes);
     FP ("start.10.volume_made");
     vdc_log (VDC_LOG_INFO, "volume made", "volume", volume->name, "id", volume->id, "server", volume->server,
              NULL);
@@ -321,6 +325,8 @@ put_seed (Controller *controller, Server *server, VolumeRecord *volume)
         volume_failed (controller, volume, error);
         return;
     }
+    volume->seed_bytes = (gint64)g_bytes_get_size (tar);
+    job_bytes (controller, volume->application, "volume", volume->local, 0, volume->seed_bytes);
     g_autofree char *url = g_strdup_printf ("%s/v1/volumes/%s/seed", server->url, volume->id);
     const HttpCallOptions options = {
         .bytes = tar, .content_type = "application/x-tar", .timeout_ms = SEED_TIMEOUT_MS};

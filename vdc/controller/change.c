@@ -119,14 +119,13 @@ mark_leaving (Controller *controller, ApplicationRecord *application, const Topo
     return any;
 }
 
-static void
-set_next (ApplicationRecord *application, const Prepared *prepared, const char *text, const char *format)
+/* {applied, used, images, text, format}: as ApplicationRecord.next. */
+static json_t *
+target_of (const Prepared *prepared, const char *text, const char *format)
 {
-    record_set_json (&application->next,
-                     json_pack ("{s:O, s:O, s:O, s:s?, s:s?}", "applied", prepared->document, "used",
-                                topology_used (prepared->topology), "images", prepared->images, "text", text,
-                                "format", format));
-    FP ("scale.01.next_kept");
+    return json_pack ("{s:O, s:O, s:O, s:s?, s:s?}", "applied", prepared->document, "used",
+                      topology_used (prepared->topology), "images", prepared->images, "text", text, "format",
+                      format);
 }
 
 /* The change is in memory; make it durable. Takes and returns @answer. */
@@ -146,39 +145,73 @@ finish_change (Controller *controller, Operation *operation, const char *kind, j
     return answer;
 }
 
+/* Everything that must be so before the first record moves. */
+static gboolean
+may_follow (Controller *controller, Operation *operation, ApplicationRecord *application,
+            const Prepared *prepared, const TopologyDiff *diff, GError **error)
+{
+    g_autoptr (GPtrArray) names = change_members_to_place (application, prepared->topology, diff);
+    if (!is_accepted (operation, diff, error) ||
+        !volumes_may_follow (controller, operation, application->name, prepared->topology, error))
+        return FALSE;
+    g_autoptr (json_t) outside = networks_assign (controller, application, prepared->topology, error);
+    if (outside == NULL)
+        return FALSE;
+    g_autoptr (GHashTable) placed =
+        placement_choose (controller, application, prepared->topology, names, &operation->params, error);
+    return placed != NULL;
+}
+
+/* At once, or when those that leave have left. On failure the records are read anew. */
+static gboolean
+follow (Controller *controller, ApplicationRecord *application, const Prepared *prepared,
+        const TopologyDiff *diff, const json_t *target, GError **error)
+{
+    if (mark_leaving (controller, application, diff)) {
+        record_set_json (&application->next, json_deep_copy (target));
+        FP ("scale.01.next_kept");
+        return TRUE;
+    }
+    if (!change_adopt (controller, application, prepared, error)) {
+        controller_revert (controller);
+        return FALSE;
+    }
+    change_take_text (application, target);
+    return TRUE;
+}
+
+static json_t *
+plan_of (Controller *controller, const ApplicationRecord *application, const Prepared *prepared,
+         const TopologyDiff *diff)
+{
+    PlanFacts facts = gather_facts (controller, application);
+    json_t *steps = plan_change (&facts, prepared->topology, diff);
+    facts_clear (&facts);
+    return steps;
+}
+
 static json_t *
 change (Controller *controller, Operation *operation, ApplicationRecord *application,
         const Prepared *prepared, const char *kind, const char *text, const char *format, GError **error)
 {
     g_autoptr (TopologyDiff) diff = topology_diff (application->topology, prepared->topology);
-    PlanFacts facts = gather_facts (controller, application);
-    g_autoptr (json_t) steps = plan_change (&facts, prepared->topology, diff);
-    facts_clear (&facts);
+    g_autoptr (json_t) steps = plan_of (controller, application, prepared, diff);
     if (operation->dry_run)
         return json_pack ("{s:O, s:o, s:o}", "steps", steps, "changes", topology_diff_json (diff), "cycles",
                           plan_cycles (prepared->topology));
-    g_autoptr (GPtrArray) names = change_members_to_place (application, prepared->topology, diff);
-    g_autoptr (GHashTable) placed = NULL;
-    if (!may_change (controller, application, error) || !is_accepted (operation, diff, error) ||
-        !volumes_may_follow (controller, operation, application->name, prepared->topology, error))
+    g_autoptr (json_t) target = target_of (prepared, text, format);
+    g_autoptr (json_t) data =
+        json_pack ("{s:{}, s:o, s:O}", "request", "undo", change_keep (application), "target", target);
+    if (!may_change (controller, application, error) ||
+        !may_follow (controller, operation, application, prepared, diff, error) ||
+        !follow (controller, application, prepared, diff, target, error))
         return NULL;
-    g_autoptr (json_t) outside = networks_assign (controller, application, prepared->topology, error);
-    if (outside == NULL)
-        return NULL;
-    placed = placement_choose (controller, application, prepared->topology, names, &operation->params, error);
-    if (placed == NULL)
-        return NULL;
-    if (mark_leaving (controller, application, diff))
-        set_next (application, prepared, text, format);
-    else if (!change_adopt (controller, application, prepared, error)) {
-        controller_revert (controller);
-        return NULL;
-    } else
-        change_set_text (application, text, format);
     json_t *answer = json_pack ("{s:o}", "changes", topology_diff_json (diff));
     if (json_array_size (steps) > 0)
         json_put (answer, "job",
-                  json_string (job_start (controller, application, kind, json_incref (steps))->id));
+                  json_string (job_start (controller, operation, application, kind, json_incref (steps),
+                                          json_incref (data))
+                                   ->id));
     return finish_change (controller, operation, kind, answer, error);
 }
 
@@ -253,4 +286,86 @@ operation_config (Controller *controller, Operation *operation, ApplicationRecor
     Prepared *prepared =
         description_prepare_edit (controller, application, document, operation->problems, error);
     return change_or_problems (controller, operation, application, prepared, "config", NULL, NULL, error);
+}
+
+/* --- taking back, and again -------------------------------------------------------------------------------- */
+
+json_t *
+change_keep (const ApplicationRecord *application)
+{
+    return json_pack ("{s:O, s:O, s:O, s:s?, s:s?, s:I}", "applied", application->applied, "used",
+                      application->used, "images", application->images, "text", application->text, "format",
+                      application->format, "behind",
+                      (json_int_t)(application->revision - application->text_revision));
+}
+
+static Prepared *
+prepare_target (const json_t *target, GError **error)
+{
+    return description_prepare_kept (json_object_get (target, "applied"), json_object_get (target, "used"),
+                                     json_object_get (target, "images"), error);
+}
+
+/* Those that leave and still run stay. TRUE: some have gone too far and are made anew once they have left. */
+static gboolean
+stop_leaving (ApplicationRecord *application, json_t *steps)
+{
+    gboolean any = FALSE;
+    for (guint i = 0; i < application->members->len; i++) {
+        MemberRecord *member = application->members->pdata[i];
+        if (!member->leaving)
+            continue;
+        if (!member->on) {
+            any = TRUE;
+        } else {
+            member->leaving = member->draining = FALSE;
+            member->drain_end_us = 0;
+        }
+        json_array_append_new (
+            steps, plan_step ("start", member->name, "it stays after all", "keep %s", member->name));
+    }
+    return any;
+}
+
+gboolean
+change_back (Controller *controller, Operation *operation, ApplicationRecord *application, const json_t *undo,
+             json_t **steps, GError **error)
+{
+    g_autoptr (Prepared) prepared = prepare_target (undo, error);
+    if (prepared == NULL)
+        return FALSE;
+    if (application->next != NULL) { /* nothing was taken over yet */
+        *steps = json_array ();
+        gboolean any = stop_leaving (application, *steps);
+        record_set_json (&application->next, any ? json_deep_copy (undo) : NULL);
+        return TRUE;
+    }
+    g_autoptr (TopologyDiff) diff = topology_diff (application->topology, prepared->topology);
+    g_autoptr (json_t) back = plan_of (controller, application, prepared, diff);
+    operation->confirm = TRUE;
+    if (!may_follow (controller, operation, application, prepared, diff, error) ||
+        !follow (controller, application, prepared, diff, undo, error)) {
+        g_prefix_error (error, "cannot go back to the description before: ");
+        return FALSE;
+    }
+    *steps = json_incref (back);
+    return TRUE;
+}
+
+gboolean
+change_is_applied (const ApplicationRecord *application, const json_t *target)
+{
+    return application->next == NULL &&
+           json_equal (application->applied, json_object_get (target, "applied")) &&
+           json_equal (application->used, json_object_get (target, "used"));
+}
+
+json_t *
+change_again (Controller *controller, Operation *operation, ApplicationRecord *application, const char *kind,
+              const json_t *target, GError **error)
+{
+    Prepared *prepared = prepare_target (target, error);
+    operation->confirm = TRUE; /* it was, the first time */
+    return change_or_problems (controller, operation, application, prepared, kind,
+                               json_str (target, "text", NULL), json_str (target, "format", NULL), error);
 }

@@ -9,6 +9,7 @@
 #include "vdc/controller/class_create.h"
 #include "vdc/controller/audit.h"
 #include "vdc/controller/networks.h"
+#include "vdc/controller/jobs.h"
 #include "vdc/controller/reconcile.h"
 #include "vdc/controller/trash.h"
 #include "vdc/controller/secrets/seal.h"
@@ -283,6 +284,7 @@ controller_wake (Controller *controller)
 void
 controller_run (Controller *controller)
 {
+    jobs_resumed (controller);
     controller->tick_source = g_timeout_add (TICK_MS, on_tick, controller);
     class_create_resume (controller);
     controller_wake (controller);

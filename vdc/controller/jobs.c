@@ -1,10 +1,12 @@
 #include "vdc/controller/jobs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "vdc/base/bug.h"
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
+#include "vdc/controller/job_undo.h"
 
 json_t *
 job_step_new (const char *kind, const char *object, const char *name, const char *text)
@@ -13,8 +15,79 @@ job_step_new (const char *kind, const char *object, const char *name, const char
                       "pending", "text", text);
 }
 
+/* --- what it was asked for --------------------------------------------------------------------------------- */
+
+#define DATA_PREFIX "job."
+
+/* As one text: the store sorts keys, and in descriptions their order means something. Takes @data; NULL
+ * deletes. */
+static void
+write_data (Controller *controller, const char *id, json_t *data)
+{
+    g_autofree char *key = g_strconcat (DATA_PREFIX, id, NULL);
+    char *text = data != NULL ? json_dumps (data, JSON_COMPACT) : NULL;
+    controller_write (controller, STORE_META, key, text != NULL ? json_pack ("{s:s}", "data", text) : NULL);
+    free (text);
+    json_decref (data);
+}
+
+json_t *
+job_data (Controller *controller, const JobRecord *job)
+{
+    g_autofree char *key = g_strconcat (DATA_PREFIX, job->id, NULL);
+    g_autoptr (json_t) row = store_get (controller->store, STORE_META, key, NULL);
+    const char *text = json_str (row, "data", "");
+    return row != NULL ? json_loads (text, 0, NULL) : NULL;
+}
+
+/* --- its log ----------------------------------------------------------------------------------------------- */
+
+/* Lines are texts "TIME TEXT": hundreds of jobs are in memory. */
+void
+job_log (Controller *controller, JobRecord *job, const json_t *step, const char *text)
+{
+    g_autofree char *stamp = controller_stamp (controller);
+    g_autofree char *line = step != NULL
+                                ? g_strdup_printf ("%s %s: %s", stamp, json_str (step, "name", ""), text)
+                                : g_strdup_printf ("%s %s", stamp, text);
+    if (job->log == NULL)
+        job->log = json_array ();
+    json_array_append_new (job->log, json_str_new (line));
+    if (json_array_size (job->log) > JOB_LOG_LINES)
+        json_array_remove (job->log, 0);
+}
+
+void
+job_bytes (Controller *controller, const char *application, const char *kind, const char *object,
+           gint64 bytes, gint64 bytes_total)
+{
+    const ApplicationRecord *record =
+        application != NULL ? g_hash_table_lookup (controller->applications, application) : NULL;
+    JobRecord *job = record != NULL ? job_of (controller, record) : NULL;
+    gsize i;
+    json_t *step;
+    json_array_foreach (job != NULL ? job->steps : NULL, i, step) {
+        if (strcmp (json_str (step, "kind", ""), kind) != 0 ||
+            strcmp (json_str (step, "object", ""), object) != 0)
+            continue;
+        json_put (step, "bytes", json_integer (bytes));
+        json_put (step, "bytes_total", json_integer (bytes_total));
+    }
+}
+
+/* --- its life ---------------------------------------------------------------------------------------------- */
+
+static void
+note_state (Controller *controller, const JobRecord *job)
+{
+    controller_note (controller, "job.state", "job", job->id, job->application, job->state,
+                     json_pack ("{s:s, s:b, s:O?}", "kind", job->kind, "cancelling", job->cancelling, "error",
+                                job->error));
+}
+
 JobRecord *
-job_start (Controller *controller, ApplicationRecord *application, const char *kind, json_t *steps)
+job_start (Controller *controller, const Operation *operation, ApplicationRecord *application,
+           const char *kind, json_t *steps, json_t *data)
 {
     JobRecord *job = g_new0 (JobRecord, 1);
     job->id = id_random (8);
@@ -23,22 +96,47 @@ job_start (Controller *controller, ApplicationRecord *application, const char *k
     job->application_id = g_strdup (application->id);
     job->state = g_strdup ("running");
     job->created = controller_stamp (controller);
+    job->user = g_strdup (operation->user);
+    job->retry_of = g_strdup (operation->retry_of);
     job->steps = steps;
     g_hash_table_insert (controller->jobs, g_strdup (job->id), job);
     record_set_string (&application->job, job->id);
+    if (data != NULL)
+        write_data (controller, job->id, data);
+    g_autofree char *line = g_strdup_printf ("%s of %s asked for by %s", kind, application->name,
+                                             job->user != NULL ? job->user : "vdcd");
+    job_log (controller, job, NULL, line);
     vdc_log (VDC_LOG_INFO, "job started", "job", job->id, "kind", kind, "application", application->name,
-             NULL);
-    controller_note (controller, "job.state", "job", job->id, application->name, "running",
-                     json_pack ("{s:s}", "kind", kind));
+             "user", job->user != NULL ? job->user : "", NULL);
+    note_state (controller, job);
     return job;
 }
 
-static JobRecord *
-running_job (Controller *controller, const ApplicationRecord *application)
+JobRecord *
+job_of (Controller *controller, const ApplicationRecord *application)
 {
     JobRecord *job =
         application->job != NULL ? g_hash_table_lookup (controller->jobs, application->job) : NULL;
     return job != NULL && strcmp (job->state, "running") == 0 ? job : NULL;
+}
+
+void
+job_turn_back (Controller *controller, JobRecord *job, json_t *steps)
+{
+    gsize i;
+    json_t *step;
+    job->cancelling = TRUE;
+    json_array_foreach (job->steps, i, step) {
+        const char *state = json_str (step, "state", "");
+        if (strcmp (state, "done") != 0 && strcmp (state, "failed") != 0)
+            json_put (step, "state", json_string ("cancelled"));
+    }
+    json_array_foreach (steps, i, step) {
+        json_put (step, "undoes", json_true ());
+    }
+    json_array_extend (job->steps, steps);
+    json_decref (steps);
+    note_state (controller, job);
 }
 
 static void
@@ -61,203 +159,46 @@ pass_end (const char *kind)
 void
 job_end (Controller *controller, ApplicationRecord *application, const char *state, const json_t *error)
 {
-    JobRecord *job = running_job (controller, application);
+    JobRecord *job = job_of (controller, application);
     if (job == NULL)
         return;
     record_set_string (&job->state, state);
     g_free (job->ended);
     job->ended = controller_stamp (controller);
     record_set_json (&job->error, error != NULL ? json_deep_copy (error) : NULL);
+    job_log (controller, job, NULL, json_str (error, "message", state));
+    if (strcmp (state, "done") == 0) /* neither repeated nor taken back */
+        write_data (controller, job->id, NULL);
     vdc_log (VDC_LOG_INFO, "job ended", "job", job->id, "kind", job->kind, "application", application->name,
              "state", state, NULL);
-    controller_note (controller, "job.state", "job", job->id, application->name, state,
-                     json_pack ("{s:s, s:O?}", "kind", job->kind, "error", job->error));
+    note_state (controller, job);
     pass_end (job->kind);
 }
 
 gboolean
 job_is_running (Controller *controller, const ApplicationRecord *application, GError **error)
 {
-    const JobRecord *job = running_job (controller, application);
+    const JobRecord *job = job_of (controller, application);
     if (job == NULL)
         return FALSE;
-    g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "application '%s' is busy: job %s (%s) is running",
-                 application->name, job->id, job->kind);
+    g_set_error (
+        error, VDC_ERROR, VDC_ERROR_CONFLICT,
+        "application '%s' is busy: %s by %s runs since %s%s; wait for it (vdc job wait %s) or cancel it (vdc "
+        "job cancel %s)",
+        application->name, job->kind, job->user != NULL ? job->user : "vdcd", job->created,
+        job->cancelling ? " and is being cancelled" : "", job->id, job->id);
     return TRUE;
-}
-
-/* --- steps ------------------------------------------------------------------------------------------------- */
-
-static gboolean
-is_ready (const MemberRecord *member)
-{
-    State state = state_from_name (member->state);
-    return state == STATE_RUNNING || state == STATE_DEGRADED;
-}
-
-static const char *
-volume_step (const VolumeRecord *volume, const char **text)
-{
-    if (volume != NULL && volume->made)
-        return "done";
-    if (volume != NULL && volume->error != NULL) {
-        *text = json_str (volume->error, "message", NULL);
-        return "failed";
-    }
-    return "running";
-}
-
-/* Its agent knows it by its name again. */
-static const char *
-adopt_step (const VolumeRecord *volume, const char **text)
-{
-    if (volume == NULL || (volume->error == NULL && !volume->renamed))
-        return "done";
-    *text = json_str (volume->error, "message", NULL);
-    return volume->error != NULL ? "failed" : "running";
-}
-
-/* Nothing of the member can go on: its server is silent. Static or NULL. */
-static const char *
-silence (Controller *controller, const MemberRecord *member)
-{
-    const Server *server = member != NULL && member->server != NULL
-                               ? g_hash_table_lookup (controller->servers, member->server)
-                               : NULL;
-    if (member == NULL || member->server == NULL || member->known)
-        return NULL;
-    return server == NULL                 ? "waiting: its server is not registered"
-           : server->state == SERVER_DOWN ? "waiting: its server is down; it goes on when the agent reports"
-                                          : "waiting: its server has not reported since vdcd runs";
-}
-
-static const char *
-start_step (const ApplicationRecord *application, const MemberRecord *member, const char **text)
-{
-    if (member == NULL)
-        return application->next != NULL ? "pending" : "failed";
-    if (member->failed) {
-        *text = json_str (member->error, "message", NULL);
-        return "failed";
-    }
-    if (application->then_start || member->again || !member->on)
-        return "pending";
-    *text = is_ready (member) ? member->state : member->text;
-    return is_ready (member) ? "done" : "running";
-}
-
-static const char *
-settings_step (const MemberRecord *member, const char **text)
-{
-    if (member == NULL || !member->on || member->failed)
-        return "done";
-    const json_t *guest = json_object_get (member->report, "guest");
-    if (member->known && json_int (guest, "configured", -1) >= member->revision) {
-        *text = json_str (guest, "configure_error", NULL);
-        return *text != NULL ? "failed" : "done";
-    }
-    return "running";
-}
-
-static const char *
-stop_step (const MemberRecord *member)
-{
-    if (member == NULL || (!member->on && member_is_gone (member)) ||
-        (member->again && !member_has_vm (member)))
-        return "done";
-    return member->on ? "pending" : "running";
-}
-
-/* A step that is done stays done: a member stopped for a restart runs again before its job ends. */
-static const char *
-step_state (Controller *controller, const ApplicationRecord *application, const json_t *step,
-            const char **text)
-{
-    const char *kind = json_str (step, "kind", ""), *object = json_str (step, "object", "");
-    const MemberRecord *member = application_record_member (application, object);
-    if (strcmp (kind, "volume") == 0)
-        return volume_step (controller_application_volume (controller, application->name, object), text);
-    if (strcmp (kind, "start") == 0)
-        return start_step (application, member, text);
-    if (strcmp (kind, "settings") == 0)
-        return settings_step (member, text);
-    if (strcmp (kind, "drain") == 0)
-        return member == NULL || !member->on ? "done" : "running";
-    if (strcmp (kind, "stop") == 0)
-        return stop_step (member);
-    if (strcmp (kind, "remove") == 0)
-        return member == NULL ? "done" : member->on ? "pending" : "running";
-    if (strcmp (kind, "trash") == 0)
-        return application->members->len == 0 ? "done" : "pending";
-    if (strcmp (kind, "adopt") == 0)
-        return adopt_step (controller_application_volume (controller, application->name, object), text);
-    return "done";
-}
-
-static gboolean
-set_step (Controller *controller, JobRecord *job, json_t *step, const char *state, const char *text)
-{
-    gboolean waited = g_str_has_prefix (json_str (step, "text", ""), "waiting: ");
-    gboolean waits = text != NULL && g_str_has_prefix (text, "waiting: ");
-    gboolean moved = strcmp (json_str (step, "state", ""), state) != 0;
-    json_put (step, "state", json_string (state));
-    if (text != NULL || waited)
-        json_put (step, "text", json_str_new (text));
-    if (!moved && waits == waited)
-        return FALSE;
-    controller_note (controller, "job.step", "job", job->id, job->application, state, json_deep_copy (step));
-    return TRUE;
-}
-
-static gboolean
-may_fail (const ApplicationRecord *application, const json_t *step)
-{
-    const Member *described = application->topology != NULL
-                                  ? topology_member (application->topology, json_str (step, "object", ""))
-                                  : NULL;
-    return described != NULL && described->instance->ignore_failure;
 }
 
 void
-job_update (Controller *controller, ApplicationRecord *application)
+jobs_resumed (Controller *controller)
 {
-    JobRecord *job = running_job (controller, application);
-    gsize i;
-    json_t *step, *failed = NULL;
-    gboolean open = FALSE;
-    if (job == NULL)
-        return;
-    json_array_foreach (job->steps, i, step) {
-        const char *text = NULL;
-        if (strcmp (json_str (step, "state", ""), "done") == 0)
-            continue;
-        const char *state = step_state (controller, application, step, &text);
-        const MemberRecord *object = application_record_member (application, json_str (step, "object", ""));
-        if (strcmp (state, "done") != 0 && strcmp (state, "failed") != 0 &&
-            silence (controller, object) != NULL)
-            text = silence (controller, object);
-        set_step (controller, job, step, state, text);
-        if (strcmp (state, "failed") == 0 && !may_fail (application, step))
-            failed = step;
-        else if (strcmp (state, "done") != 0 && strcmp (state, "failed") != 0)
-            open = TRUE;
-    }
-    /* A step stays done, its member may still be seen once more in a late report: the phase decides. */
-    Phase phase = phase_from_name (application->phase);
-    if (open || application->next != NULL || phase == PHASE_STARTING || phase == PHASE_STOPPING ||
-        phase == PHASE_FAILING)
-        return;
-    if (failed == NULL) {
-        job_end (controller, application, "done", NULL);
-        return;
-    }
-    const MemberRecord *member = application_record_member (application, json_str (failed, "object", ""));
-    g_autoptr (json_t) error =
-        json_pack ("{s:s, s:s, s:s?}", "instance", json_str (failed, "object", ""), "step",
-                   json_str (failed, "kind", ""), "message", json_str (failed, "text", NULL));
-    if (member != NULL && member->error != NULL)
-        json_object_update (error, member->error);
-    job_end (controller, application, "failed", error);
+    GHashTableIter iter;
+    JobRecord *job;
+    g_hash_table_iter_init (&iter, controller->jobs);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
+        if (strcmp (job->state, "running") == 0)
+            job_log (controller, job, NULL, "vdcd was started again, going on");
 }
 
 /* --- keeping ----------------------------------------------------------------------------------------------- */
@@ -285,21 +226,95 @@ jobs_trim (Controller *controller)
     for (guint i = 0; i < MIN (excess, ended->len); i++) {
         g_autofree char *id = g_strdup (((JobRecord *)ended->pdata[i])->id);
         controller_write (controller, STORE_JOBS, id, NULL);
+        write_data (controller, id, NULL);
         g_hash_table_remove (controller->jobs, id);
     }
 }
 
-json_t *
-job_json (const JobRecord *job)
+/* --- showing ----------------------------------------------------------------------------------------------- */
+
+gint64
+job_eta_s (gint64 elapsed_s, gint64 typical_s, gsize done, gsize all)
 {
-    json_t *object = job_record_json (job);
+    if (typical_s >= elapsed_s)
+        return typical_s - elapsed_s;
+    if (done == 0 || done > all)
+        return -1;
+    return elapsed_s * (gint64)(all - done) / (gint64)done;
+}
+
+static gint64
+seconds_between (const char *from, const char *to)
+{
+    g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
+    g_autoptr (GDateTime) began = g_date_time_new_from_iso8601 (from != NULL ? from : "", utc);
+    g_autoptr (GDateTime) ended = g_date_time_new_from_iso8601 (to != NULL ? to : "", utc);
+    if (began == NULL || ended == NULL)
+        return -1;
+    return MAX (g_date_time_difference (ended, began) / G_USEC_PER_SEC, 0);
+}
+
+/* What the last one like it took. */
+static gint64
+typical_s (Controller *controller, const JobRecord *job)
+{
+    GHashTableIter iter;
+    const JobRecord *other, *last = NULL;
+    g_hash_table_iter_init (&iter, controller->jobs);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&other))
+        if (strcmp (other->kind, job->kind) == 0 && strcmp (other->state, "done") == 0 &&
+            g_strcmp0 (other->application_id, job->application_id) == 0 &&
+            (last == NULL || strcmp (other->created, last->created) > 0))
+            last = other;
+    return last != NULL ? seconds_between (last->created, last->ended) : -1;
+}
+
+/* Steps for the API: with what needs not be stored. */
+static json_t *
+steps_json (const JobRecord *job)
+{
+    json_t *steps = json_array (), *step;
+    gsize i;
+    json_array_foreach (job->steps, i, step) {
+        json_t *shown = json_copy (step);
+        const char *undo =
+            json_bool (step, "undoes", FALSE) ? NULL : job_undo_text (job->kind, json_str (step, "kind", ""));
+        json_put (shown, "number", json_integer ((json_int_t)i + 1));
+        json_put (shown, "undo", json_str_new (undo));
+        json_array_append_new (steps, shown);
+    }
+    return steps;
+}
+
+/* Of those that count: of a job on its way back, the way back. */
+static gsize
+count_done (const JobRecord *job, gsize *all)
+{
     gsize i, done = 0;
     json_t *step;
+    *all = 0;
     json_array_foreach (job->steps, i, step) {
+        if (job->cancelling && !json_bool (step, "undoes", FALSE))
+            continue;
+        (*all)++;
         done += strcmp (json_str (step, "state", ""), "done") == 0;
     }
-    gsize all = json_array_size (job->steps);
-    gboolean ended = strcmp (job->state, "done") == 0;
+    return done;
+}
+
+json_t *
+job_json (Controller *controller, const JobRecord *job)
+{
+    json_t *object = job_record_json (job);
+    gsize all, done = count_done (job, &all);
+    gboolean ended = strcmp (job->state, "done") == 0, running = strcmp (job->state, "running") == 0;
+    g_autofree char *now = controller_stamp (controller);
+    gint64 eta_s = running ? job_eta_s (seconds_between (job->created, now),
+                                        job->cancelling ? -1 : typical_s (controller, job), done, all)
+                           : -1;
+    json_object_del (object, "log");
+    json_put (object, "steps", steps_json (job));
     json_put (object, "progress", json_integer (ended || all == 0 ? 100 : (json_int_t)(100 * done / all)));
+    json_put (object, "eta_s", eta_s >= 0 ? json_integer (eta_s) : json_null ());
     return object;
 }

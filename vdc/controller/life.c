@@ -7,6 +7,7 @@
 #include "vdc/base/bug.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/jobs.h"
+#include "vdc/controller/life_internal.h"
 #include "vdc/controller/moves.h"
 #include "vdc/controller/operation.h"
 #include "vdc/controller/placement.h"
@@ -76,9 +77,29 @@ stop_steps (const ApplicationRecord *application)
 }
 
 static json_t *
-begin_job (Controller *controller, ApplicationRecord *application, const char *kind, json_t *steps)
+begin_job (Controller *controller, const Operation *operation, ApplicationRecord *application,
+           const char *kind, json_t *steps, json_t *data)
 {
-    return json_pack ("{s:s}", "job", job_start (controller, application, kind, steps)->id);
+    return json_pack ("{s:s}", "job", job_start (controller, operation, application, kind, steps, data)->id);
+}
+
+/* What a job that is about all of an application needs to be repeated. */
+static json_t *
+request_data (const Operation *operation)
+{
+    return json_pack ("{s:{s:b, s:b, s:b}}", "request", "debug", operation->debug, "force", operation->force,
+                      "keep_volumes", operation->keep_volumes);
+}
+
+/* One that switches members, @key "on" or "off" again when it is cancelled. */
+static json_t *
+members_data (const char *instance, const char *action, const char *key, const GPtrArray *names)
+{
+    json_t *list = json_array ();
+    for (guint i = 0; i < names->len; i++)
+        json_array_append_new (list, json_string (names->pdata[i]));
+    return json_pack ("{s:{s:s?, s:s}, s:{s:o}}", "request", "instance", instance, "action", action, "undo",
+                      key, list);
 }
 
 /* Asked for what goes on already. Also this is remembered: the same key must not begin it anew later. */
@@ -225,8 +246,9 @@ start_rest (Controller *controller, Operation *operation, ApplicationRecord *app
         json_array_append_new (
             steps, plan_step ("start", names->pdata[i], NULL, "start %s", (char *)names->pdata[i]));
     switch_on_all (controller, application, names, placed);
-    return operation_finish (controller, operation, begin_job (controller, application, "start", steps),
-                             error);
+    json_t *data = members_data (NULL, "start", "off", names);
+    return operation_finish (controller, operation,
+                             begin_job (controller, operation, application, "start", steps, data), error);
 }
 
 json_t *
@@ -245,7 +267,7 @@ operation_start (Controller *controller, Operation *operation, ApplicationRecord
     if (!life_begin_start (controller, operation, application, error))
         return NULL;
     json_t *steps = start_steps (controller, application, NULL);
-    json_t *answer = begin_job (controller, application, "start", steps);
+    json_t *answer = begin_job (controller, operation, application, "start", steps, request_data (operation));
     FP ("start.01.decided");
     answer = operation_finish (controller, operation, answer, error);
     FP ("start.02.accepted");
@@ -271,8 +293,8 @@ operation_continue (Controller *controller, Operation *operation, ApplicationRec
     record_set_json (&application->error, NULL);
     move_application (controller, application, STATE_STARTING);
     json_t *steps = start_steps (controller, application, NULL);
-    return operation_finish (controller, operation, begin_job (controller, application, "start", steps),
-                             error);
+    json_t *answer = begin_job (controller, operation, application, "start", steps, request_data (operation));
+    return operation_finish (controller, operation, answer, error);
 }
 
 /* --- stop
@@ -280,14 +302,28 @@ operation_continue (Controller *controller, Operation *operation, ApplicationRec
  */
 
 static void
-begin_stop (Controller *controller, ApplicationRecord *application)
+wish_stopped (Controller *controller, ApplicationRecord *application)
 {
-    job_end (controller, application, "cancelled", NULL);
     application->then_start = FALSE;
     application->failed = FALSE;
     record_set_json (&application->error, NULL);
     move_phase (controller, application, PHASE_STOPPING);
     move_application (controller, application, STATE_STOPPING);
+}
+
+static void
+begin_stop (Controller *controller, ApplicationRecord *application)
+{
+    job_end (controller, application, "cancelled", NULL);
+    wish_stopped (controller, application);
+}
+
+gboolean
+life_stop_again (Controller *controller, ApplicationRecord *application, json_t **steps)
+{
+    wish_stopped (controller, application);
+    *steps = stop_steps (application);
+    return TRUE;
 }
 
 /* Nothing runs: what is stopped is only the wish, and with it what became of it. */
@@ -318,7 +354,8 @@ operation_stop (Controller *controller, Operation *operation, ApplicationRecord 
     if ((phase == PHASE_STOPPING && !application->then_start) || phase == PHASE_FAILING)
         return under_way (controller, operation, application, error);
     begin_stop (controller, application);
-    json_t *answer = begin_job (controller, application, "stop", stop_steps (application));
+    json_t *answer = begin_job (controller, operation, application, "stop", stop_steps (application),
+                                request_data (operation));
     FP ("stop.01.decided");
     answer = operation_finish (controller, operation, answer, error);
     FP ("stop.02.accepted");
@@ -340,8 +377,9 @@ operation_restart (Controller *controller, Operation *operation, ApplicationReco
         return json_pack ("{s:o}", "steps", steps);
     begin_stop (controller, application);
     application->then_start = TRUE;
-    return operation_finish (controller, operation, begin_job (controller, application, "restart", steps),
-                             error);
+    json_t *answer =
+        begin_job (controller, operation, application, "restart", steps, request_data (operation));
+    return operation_finish (controller, operation, answer, error);
 }
 
 json_t *
@@ -401,7 +439,8 @@ operation_destroy (Controller *controller, Operation *operation, ApplicationReco
     record_set_json (&application->next, NULL);
     controller_note (controller, "application.destroying", "application", application->name,
                      application->name, application->state, NULL);
-    json_t *answer = begin_job (controller, application, "destroy", steps);
+    json_t *answer =
+        begin_job (controller, operation, application, "destroy", steps, request_data (operation));
     FP ("destroy.01.decided");
     answer = operation_finish (controller, operation, answer, error);
     FP ("destroy.02.accepted");
@@ -463,11 +502,68 @@ operation_instance (Controller *controller, Operation *operation, ApplicationRec
     if (operation->dry_run)
         return json_object ();
     json_t *steps = json_array ();
+    g_autoptr (GPtrArray) switched = g_ptr_array_new ();
+    gboolean off = strcmp (action, "stop") == 0;
     for (guint i = 0; i < names->len; i++) {
         MemberRecord *member = application_record_member (application, names->pdata[i]);
-        if (member != NULL)
-            act_on_member (controller, application, member, action, steps, placed);
+        if (member == NULL)
+            continue;
+        if (member->on == off)
+            g_ptr_array_add (switched, member->name);
+        act_on_member (controller, application, member, action, steps, placed);
     }
-    return operation_finish (controller, operation, begin_job (controller, application, action, steps),
-                             error);
+    json_t *data = members_data (instance, action, off ? "on" : "off", switched);
+    if (strcmp (action, "restart") == 0)
+        json_object_del (data, "undo");
+    return operation_finish (controller, operation,
+                             begin_job (controller, operation, application, action, steps, data), error);
+}
+
+/* --- taking back ------------------------------------------------------------------------------------------- */
+
+gboolean
+life_start_again (Controller *controller, Operation *operation, ApplicationRecord *application,
+                  json_t **steps, GError **error)
+{
+    g_autoptr (GPtrArray) names = members_to_start (application);
+    if (!life_begin_start (controller, operation, application, error))
+        return FALSE;
+    *steps = json_array ();
+    for (guint i = 0; i < names->len; i++)
+        json_array_append_new (
+            *steps, plan_step ("start", names->pdata[i], NULL, "start %s again", (char *)names->pdata[i]));
+    return TRUE;
+}
+
+static GPtrArray *
+known_members (const ApplicationRecord *application, const json_t *list)
+{
+    GPtrArray *names = g_ptr_array_new ();
+    gsize i;
+    json_t *name;
+    json_array_foreach ((json_t *)list, i, name) {
+        MemberRecord *member = application_record_member (application, json_string_value (name));
+        if (member != NULL)
+            g_ptr_array_add (names, member->name);
+    }
+    return names;
+}
+
+gboolean
+life_switch_back (Controller *controller, Operation *operation, ApplicationRecord *application,
+                  const json_t *undo, json_t **steps, GError **error)
+{
+    g_autoptr (GPtrArray) on = known_members (application, json_object_get (undo, "on"));
+    g_autoptr (GPtrArray) off = known_members (application, json_object_get (undo, "off"));
+    g_autoptr (GHashTable) placed = place (controller, operation, application, on, error);
+    if (placed == NULL)
+        return FALSE;
+    *steps = json_array ();
+    for (guint i = 0; i < off->len; i++)
+        act_on_member (controller, application, application_record_member (application, off->pdata[i]),
+                       "stop", *steps, placed);
+    for (guint i = 0; i < on->len; i++)
+        act_on_member (controller, application, application_record_member (application, on->pdata[i]),
+                       "start", *steps, placed);
+    return TRUE;
 }

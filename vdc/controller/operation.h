@@ -16,6 +16,8 @@ typedef struct {
     const char *key;       /* idempotency key, NULL: none */
     const char *path;      /* of the request, kept with the key */
     Principal *principal;  /* who asks; borrowed; NULL: vdcd itself */
+    const char *user;      /* who asks; NULL: vdcd itself */
+    const char *retry_of;  /* the job that is repeated; NULL: none */
     gboolean dry_run;      /* only say what would be done */
     gboolean debug;        /* start: leave a failed start up */
     gboolean confirm;      /* change: warnings are accepted */

@@ -107,7 +107,11 @@ static const RecordField job_fields[] = {
     FIELD (JobRecord, RECORD_STRING, application_id),
     FIELD (JobRecord, RECORD_STRING, created),
     FIELD (JobRecord, RECORD_STRING, ended),
+    FIELD (JobRecord, RECORD_STRING, user),
+    FIELD (JobRecord, RECORD_STRING, retry_of),
+    FIELD (JobRecord, RECORD_BOOL, cancelling),
     FIELD (JobRecord, RECORD_JSON, steps),
+    FIELD (JobRecord, RECORD_JSON, log),
     FIELD (JobRecord, RECORD_JSON, error),
     {NULL},
 };

@@ -91,7 +91,7 @@ typedef struct {
 typedef struct {
     char *id, *name;           /* 16 hex digits; "app.volume" or a name of its own */
     char *application, *local; /* both NULL for one of its own */
-    char *owner; /* id of the application it belongs to, or belonged to; NULL: the grid's */
+    char *owner;               /* id of the application it belongs to, or belonged to; NULL: the grid's */
     gint64 size_bytes;
     char *server;    /* where it lies; NULL: not made yet */
     char *seed;      /* folder; NULL: none */
@@ -105,6 +105,7 @@ typedef struct {
     /* Not stored. */
     json_t *stored;
     const char *published; /* state of the last event; static */
+    gint64 seed_bytes;     /* of the first content that was sent */
     gboolean calling;
     gint64 retry_us;
     guint attempts;
@@ -130,7 +131,11 @@ typedef struct {
 typedef struct {
     char *id, *kind, *application, *state, *created, *ended;
     char *application_id; /* a later application of that name is another */
-    json_t *steps; /* [{name, kind, object, state, text}] */
+    char *user;           /* who asked for it; NULL: not known */
+    char *retry_of;       /* id of the job it repeats; NULL: none */
+    gboolean cancelling;  /* still running, and on its way back */
+    json_t *steps;        /* see jobs.h */
+    json_t *log;          /* [{time, step, text}], at most JOB_LOG_LINES */
     json_t *error;
     json_t *stored;
 } JobRecord;

@@ -243,7 +243,8 @@ insert (Controller *controller, Operation *operation, TrashRecord *entry, Restor
     controller_note (controller, "application.restored", "application", application->name, application->name,
                      application->state, json_pack ("{s:s, s:s}", "trash", entry->id, "from", entry->name));
     drop_entry (controller, entry, application->name);
-    json_t *answer = json_pack ("{s:s}", "job", job_start (controller, application, "restore", steps)->id);
+    json_t *answer = json_pack ("{s:s}", "job",
+                                job_start (controller, operation, application, "restore", steps, NULL)->id);
     FP ("restore.01.decided");
     answer = operation_finish (controller, operation, answer, error);
     FP ("restore.02.accepted");

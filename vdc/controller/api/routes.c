@@ -16,6 +16,7 @@ api_begin (Controller *controller, HttpRequest *request, Operation *operation, j
     operation->problems = problems_new ();
     operation->key = http_request_idempotency_key (request);
     operation->path = http_request_path (request);
+    operation->user = http_request_user (request);
     operation->principal = access_principal (request);
     *body = http_request_json (request, &error);
     if (*body == NULL) {
