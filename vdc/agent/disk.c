@@ -23,6 +23,7 @@ disks_new (const char *state_folder, const char *images_folder, gboolean pretend
     g_autoptr (Disks) disks = g_new0 (Disks, 1);
 
     g_mutex_init (&disks->lock);
+    disks->state = g_strdup (state_folder);
     disks->disks = g_build_filename (state_folder, "disks", NULL);
     disks->volumes = g_build_filename (state_folder, "volumes", NULL);
     disks->images = g_strdup (images_folder);
@@ -38,6 +39,7 @@ disks_free (Disks *disks)
     if (disks == NULL)
         return;
     g_mutex_clear (&disks->lock);
+    g_free (disks->state);
     g_free (disks->disks);
     g_free (disks->volumes);
     g_free (disks->images);

@@ -4,7 +4,7 @@
 #include "vdc/agent/disk.h"
 
 struct Disks {
-    char *disks, *volumes, *images;
+    char *state, *disks, *volumes, *images;
     gboolean pretend;
     GMutex lock; /* volume records */
 };

@@ -1,6 +1,7 @@
 /* What is kept of a member, and what is told. */
 #include "vdc/agent/instance_private.h"
 
+#include "vdc/agent/reserve.h"
 #include "vdc/base/clock.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
@@ -39,7 +40,11 @@ instance_save (Instance *instance, GError **error)
                      strlen (text), JSON_LIMIT_BYTES);
         return FALSE;
     }
-    return file_make_folder (folder, 0700, error) && file_replace (path, text, strlen (text), 0600, error);
+    if (!file_make_folder (folder, 0700, error))
+        return FALSE;
+    return instance->spec->power && instance->deleting == DELETE_NOT
+               ? file_replace (path, text, strlen (text), 0600, error)
+               : reserve_replace (instance->host->state_folder, path, text, error);
 }
 
 void

@@ -1,5 +1,6 @@
 #include "vdc/agent/survey.h"
 
+#include "vdc/agent/reserve.h"
 #include "vdc/base/error.h"
 
 #include <string.h>
@@ -52,6 +53,7 @@ survey_thread (gpointer data)
     const Host *host = work->host;
     g_autoptr (WireCounters) all = host->wires ? wires_counters (host->wires, NULL) : NULL;
 
+    reserve_ensure (host->state_folder);
     work->survey.asked_us = g_get_monotonic_time ();
     work->survey.vms = host->hypervisor->ops->list (host->hypervisor, NULL);
     work->survey.mtu = host->wires ? wire_host_mtu (host->wires, NULL) : 0;

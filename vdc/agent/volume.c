@@ -1,6 +1,7 @@
 #include "vdc/agent/volume.h"
 
 #include "vdc/agent/disk_private.h"
+#include "vdc/agent/reserve.h"
 #include "vdc/base/bug.h"
 #include "vdc/base/command.h"
 #include "vdc/base/error.h"
@@ -290,7 +291,9 @@ volume_close (Disks *disks, const char *id, const char *user, GError **error)
         json_array_remove (readers, (size_t)i);
     if (writer)
         json_put (record, "writer", NULL);
-    return save_record (disks, id, record, error);
+    g_autofree char *path = volume_path (disks, id, ".json");
+    g_autofree char *text = json_text (record);
+    return reserve_replace (disks->state, path, text, error);
 }
 
 /* What a seed or a record that was cut off by a crash has left. */
