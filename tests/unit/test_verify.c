@@ -1,4 +1,4 @@
-#include "vdc/controller/verify.h"
+#include "vdc/controller/verify_internal.h"
 
 #include <string.h>
 
@@ -114,6 +114,10 @@ set_up (Fixture *fixture, gconstpointer data)
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)volume_record_free);
     controller->trash =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)trash_record_free);
+    controller->jobs =
+        g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)job_record_free);
+    controller->servers = g_hash_table_new (g_str_hash, g_str_equal);
+    g_hash_table_insert (controller->servers, (char *)"s1", &fixture->server);
     fixture->server.name = (char *)"s1";
     fixture->application = make_application (controller, "shop", "0a0b");
     make_running (fixture->application, "web");
@@ -136,6 +140,8 @@ tear_down (Fixture *fixture, gconstpointer data)
     g_hash_table_unref (fixture->controller.applications);
     g_hash_table_unref (fixture->controller.volumes);
     g_hash_table_unref (fixture->controller.trash);
+    g_hash_table_unref (fixture->controller.jobs);
+    g_hash_table_unref (fixture->controller.servers);
     json_decref (fixture->inventory);
 }
 
@@ -253,6 +259,8 @@ static void
 addresses_given_twice (Fixture *fixture, gconstpointer data)
 {
     ApplicationRecord *other = make_application (&fixture->controller, "other", "0c0d");
+    application_record_add (other, "web");
+    application_record_add (other, "db");
     VolumeRecord *volume = volume_record_new (NULL);
     volume->id = g_strdup ("00000000000000bb");
     volume->name = g_strdup ("other.data");
@@ -278,6 +286,158 @@ stored_map_and_wiring_differ (Fixture *fixture, gconstpointer data)
     expect (fixture, "address_mismatch");
 }
 
+/* --- records ----------------------------------------------------------------------------------------------- */
+
+static void
+member_without_record (Fixture *fixture, gconstpointer data)
+{
+    MemberRecord *extra = application_record_add (fixture->application, "web.9");
+    expect (fixture, "member_stray");
+    g_ptr_array_remove (fixture->application->members, extra);
+    g_ptr_array_remove_index (fixture->application->members, 0);
+    g_autoptr (json_t) findings = json_array ();
+    verify_store (&fixture->controller, findings);
+    g_assert_cmpstr (json_str (json_array_get (findings, 0), "code", ""), ==, "member_missing");
+}
+
+static void
+server_that_went (Fixture *fixture, gconstpointer data)
+{
+    g_autoptr (json_t) findings = json_array ();
+    g_hash_table_remove_all (fixture->controller.servers);
+    verify_store (&fixture->controller, findings);
+    g_assert_cmpuint (json_array_size (findings), ==, 3); /* two members and a volume */
+    for (gsize i = 0; i < 3; i++)
+        g_assert_cmpstr (json_str (json_array_get (findings, i), "code", ""), ==, "server_unknown");
+}
+
+static void
+description_that_does_not_compile (Fixture *fixture, gconstpointer data)
+{
+    g_autoptr (json_t) findings = json_array ();
+    g_clear_pointer (&fixture->application->topology, topology_free);
+    verify_records (&fixture->controller, findings);
+    g_assert_cmpuint (json_array_size (findings), ==, 1);
+    g_assert_cmpstr (json_str (json_array_get (findings, 0), "code", ""), ==, "description_broken");
+}
+
+static void
+job_of_nobody (Fixture *fixture, gconstpointer data)
+{
+    JobRecord *job = job_record_new (NULL);
+    job->id = g_strdup ("00000000000000cc");
+    job->kind = g_strdup ("start");
+    job->application = g_strdup ("shop");
+    job->state = g_strdup ("running");
+    g_hash_table_insert (fixture->controller.jobs, g_strdup (job->id), job);
+    expect (fixture, "job_stuck");
+    record_set_string (&fixture->application->job, job->id);
+    expect (fixture, NULL);
+}
+
+static VolumeRecord *
+add_volume (Fixture *fixture, const char *id, const char *name)
+{
+    VolumeRecord *volume = volume_record_new (NULL);
+    volume->id = g_strdup (id);
+    volume->name = g_strdup (name);
+    volume->unused = TRUE;
+    g_hash_table_insert (fixture->controller.volumes, g_strdup (id), volume);
+    return volume;
+}
+
+static void
+volumes_that_do_not_fit (Fixture *fixture, gconstpointer data)
+{
+    VolumeRecord *volume = add_volume (fixture, "00000000000000bb", "shop.data");
+    expect (fixture, "volume_duplicate");
+    record_set_string (&volume->name, "none.data");
+    expect (fixture, NULL);
+    volume->application = g_strdup ("none");
+    expect (fixture, "volume_stray");
+}
+
+static TrashRecord *
+add_trash (Fixture *fixture, const char *id, const char *server)
+{
+    TrashRecord *entry = trash_record_new (NULL);
+    entry->id = g_strdup ("00000000000000ee");
+    entry->name = g_strdup ("old.data");
+    entry->volumes =
+        json_pack ("[{s:s, s:s, s:s, s:b}]", "id", id, "name", "old.data", "server", server, "made", 1);
+    g_hash_table_insert (fixture->controller.trash, g_strdup (entry->id), entry);
+    return entry;
+}
+
+static void
+volume_in_use_and_in_trash (Fixture *fixture, gconstpointer data)
+{
+    add_trash (fixture, "00000000000000aa", "s1");
+    expect (fixture, "trash_clash");
+}
+
+static void
+trash_and_its_files (Fixture *fixture, gconstpointer data)
+{
+    add_trash (fixture, "00000000000000ff", "s1");
+    expect (fixture, "trash_missing");
+    json_array_append_new (json_object_get (fixture->inventory, "volumes"),
+                           json_pack ("{s:s, s:i, s:n, s:[]}", "id", "00000000000000ff", "size_bytes",
+                                      8 << 20, "writer", "readers"));
+    expect (fixture, NULL);
+}
+
+static void
+volume_noted_as_open (Fixture *fixture, gconstpointer data)
+{
+    json_t *volume = json_array_get (json_object_get (fixture->inventory, "volumes"), 0);
+    json_put (volume, "writer", json_string ("shop/gone"));
+    expect (fixture, "volume_open");
+    json_put (volume, "writer", json_string ("shop/db"));
+    expect (fixture, NULL);
+}
+
+static void
+volume_whose_record_is_lost (Fixture *fixture, gconstpointer data)
+{
+    json_t *list = json_object_get (fixture->inventory, "volumes");
+    json_array_set_new (
+        list, 0, json_pack ("{s:s, s:i, s:b}", "id", "00000000000000aa", "file_bytes", 8 << 20, "orphan", 1));
+    expect (fixture, "volume_unrecorded");
+}
+
+static void
+files_of_nobody (Fixture *fixture, gconstpointer data)
+{
+    json_put (fixture->inventory, "files", json_pack ("[s]", "volumes/rest.new"));
+    expect (fixture, "file_orphan");
+}
+
+static void
+image_that_is_not_there (Fixture *fixture, gconstpointer data)
+{
+    fixture->application->images = json_pack ("{s:{s:s}, s:{s:s}}", "WEB@1.0.0", "digest", "sha256:aa",
+                                              "DB@1.0.0", "digest", "sha256:bb");
+    json_put (fixture->inventory, "images", json_pack ("[s, s]", "sha256:aa", "sha256:bb"));
+    expect (fixture, NULL);
+    json_put (fixture->inventory, "images", json_pack ("[s]", "sha256:aa"));
+    expect (fixture, "image_missing");
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------- */
+
+static void
+table_is_whole (void)
+{
+    g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
+    for (const VerifyCode *row = verify_codes (); row->code != NULL; row++) {
+        g_assert_true (g_hash_table_add (seen, (char *)row->code));
+        g_assert_true (row->meaning != NULL && row->remedy != NULL && row->where != NULL);
+        g_test_message ("%s", row->code);
+        g_assert_cmpint (row->repair != NULL, ==, verify_knows_repair (row->code));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -296,5 +456,17 @@ main (int argc, char **argv)
     ADD ("volume_writers", NULL, writer_and_reader);
     ADD ("outside_duplicate-port_duplicate", NULL, addresses_given_twice);
     ADD ("address_mismatch", NULL, stored_map_and_wiring_differ);
+    ADD ("member_missing-member_stray", NULL, member_without_record);
+    ADD ("server_unknown", NULL, server_that_went);
+    ADD ("description_broken", NULL, description_that_does_not_compile);
+    ADD ("job_stuck", NULL, job_of_nobody);
+    ADD ("volume_duplicate-volume_stray", NULL, volumes_that_do_not_fit);
+    ADD ("trash_clash", NULL, volume_in_use_and_in_trash);
+    ADD ("trash_missing", NULL, trash_and_its_files);
+    ADD ("volume_open", NULL, volume_noted_as_open);
+    ADD ("volume_unrecorded", NULL, volume_whose_record_is_lost);
+    ADD ("file_orphan", NULL, files_of_nobody);
+    ADD ("image_missing", NULL, image_that_is_not_there);
+    g_test_add_func ("/verify/table-is-whole", table_is_whole);
     return g_test_run ();
 }

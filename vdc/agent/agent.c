@@ -207,6 +207,20 @@ agent_delete (Agent *agent, const char *application, const char *member, gboolea
     return TRUE;
 }
 
+gboolean
+agent_lay_wires (Agent *agent, const char *application, const char *member, GError **error)
+{
+    Instance *instance = agent_find (agent, application, member);
+
+    if (instance != NULL) {
+        instance_lay_wires (instance);
+        return TRUE;
+    }
+    g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "member %s/%s is not on this server", application,
+                 member);
+    return FALSE;
+}
+
 GPtrArray *
 agent_specs (Agent *agent)
 {

@@ -39,6 +39,8 @@ gboolean agent_put (Agent *agent, Spec *spec, GError **error);
 /* A member nobody knows is looked for on the host and removed all the same. */
 gboolean agent_delete (Agent *agent, const char *application, const char *member, gboolean remove_root,
                        GError **error);
+/* Lay the wires of a running member anew, whatever they are now. VDC_ERROR_NOT_FOUND. */
+gboolean agent_lay_wires (Agent *agent, const char *application, const char *member, GError **error);
 /* REPORTs of all. Caller owns. */
 json_t *agent_reports (Agent *agent);
 /* The object of GET /v1/server. Caller owns. */

@@ -213,3 +213,17 @@ disk_root_list (Disks *disks)
     }
     return list;
 }
+
+json_t *
+disk_image_list (Disks *disks)
+{
+    g_autoptr (GDir) folder = disks->pretend ? NULL : g_dir_open (disks->images, 0, NULL);
+    json_t *list = disks->pretend ? NULL : json_array ();
+    const char *name;
+
+    while (folder != NULL && (name = g_dir_read_name (folder)) != NULL) {
+        g_autofree char *digest = g_strconcat ("sha256:", name, NULL);
+        json_array_append_new (list, json_str_new (digest));
+    }
+    return list;
+}

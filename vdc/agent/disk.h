@@ -36,3 +36,5 @@ json_t *disk_root_list (Disks *disks);
 
 /* Capacity and free space of the state folder's file system. */
 void disk_space (Disks *disks, guint64 *total_bytes, guint64 *free_bytes);
+/* Digests ("sha256:…") of the images there are; NULL where images are pretended. Caller owns. */
+json_t *disk_image_list (Disks *disks);

@@ -210,6 +210,14 @@ instance_delete (Instance *instance, gboolean remove_root, GError **error)
     return TRUE;
 }
 
+void
+instance_lay_wires (Instance *instance)
+{
+    g_clear_pointer (&instance->wired, spec_unref);
+    instance->wires_failed = FALSE;
+    instance_step (instance);
+}
+
 gboolean
 instance_kill (Instance *instance, GError **error)
 {

@@ -78,6 +78,8 @@ gboolean instance_is_settled (const Instance *instance);
 gboolean instance_put (Instance *instance, Spec *spec, GError **error);
 /* The VM goes at once; then wires, console, record and, with @remove_root, the root disk. */
 gboolean instance_delete (Instance *instance, gboolean remove_root, GError **error);
+/* Lay its wires anew: as if nobody knew how they lie. */
+void instance_lay_wires (Instance *instance);
 /* End the VM hard; what shall be stays as it is. VDC_ERROR_CONFLICT when it does not run. */
 gboolean instance_kill (Instance *instance, GError **error);
 

@@ -1,6 +1,9 @@
 /* Volumes and the inventory: what may block, in a thread with copies. */
 #include "vdc/agent/routes.h"
 
+#include <string.h>
+
+#include "vdc/agent/repair.h"
 #include "vdc/agent/survey.h"
 #include "vdc/base/error.h"
 
@@ -12,6 +15,7 @@ typedef struct {
     char *id, *name, *application, *filesystem;
     guint64 size_bytes;
     GBytes *bytes;
+    json_t *wish;               /* repair */
     GPtrArray *specs, *settled; /* settled: of a running member whose wires nobody is changing now */
     json_t *(*act) (gpointer task, GError **error); /* NULL without @error: an empty answer */
     json_t *result;
@@ -33,6 +37,7 @@ task_done (gpointer data)
         http_reply_json (task->request, 200, task->result ? g_steal_pointer (&task->result) : json_object ());
     http_request_unref (task->request);
     json_decref (task->result);
+    json_decref (task->wish);
     g_clear_error (&task->error);
     g_clear_pointer (&task->bytes, g_bytes_unref);
     g_clear_pointer (&task->specs, g_ptr_array_unref);
@@ -210,6 +215,35 @@ get_inventory (HttpRequest *request, gpointer agent)
     task_begin (task);
 }
 
+/* --- repair ----------------------------------------------------------------------------------------- */
+
+static json_t *
+act_repair (gpointer data, GError **error)
+{
+    Task *task = data;
+    repair_do (task->host, task->specs, task->wish, error);
+    return NULL;
+}
+
+static void
+post_repair (HttpRequest *request, gpointer agent)
+{
+    GError *error = NULL;
+    const json_t *wish = http_request_json (request, &error);
+
+    if (wish == NULL || strcmp (json_str (wish, "action", ""), "lay_wires") == 0) {
+        if (wish != NULL)
+            agent_lay_wires (agent, json_str (wish, "application", ""), json_str (wish, "member", ""),
+                             &error);
+        routes_answer (request, 200, error);
+        return;
+    }
+    Task *task = task_new (request, agent, act_repair);
+    task->specs = agent_specs (agent);
+    task->wish = json_deep_copy (wish);
+    task_begin (task);
+}
+
 /* --- table ------------------------------------------------------------------------------------------ */
 
 static const HttpRoute routes[] = {
@@ -219,6 +253,7 @@ static const HttpRoute routes[] = {
     ROW ("DELETE", "/v1/volumes/{volume}", "deleteVolume", "Delete a volume", delete_volume),
     RAW ("PUT", "/v1/volumes/{volume}/seed", "seedVolume", "Fill an unused volume from a tar archive",
          SEED_LIMIT_BYTES, seed_volume),
+    ROW ("POST", "/v1/repair", "repair", "Do one small repair", post_repair),
     ROW ("GET", "/v1/inventory", "getInventory", "All that is found here", get_inventory),
 };
 

@@ -1,5 +1,6 @@
 #include "vdc/agent/survey.h"
 
+#include "vdc/agent/repair.h"
 #include "vdc/agent/reserve.h"
 #include "vdc/base/error.h"
 
@@ -179,5 +180,9 @@ inventory_read (const Host *host, GPtrArray *specs, GPtrArray *settled)
     for (guint i = 0; host->wires != NULL && i < settled->len; i++)
         compare_wires (host, g_ptr_array_index (settled, i), inventory);
     add_rest (host, specs, inventory);
+    json_put (inventory, "files", leftovers_list (host, specs));
+    json_t *images = disk_image_list (host->disks);
+    if (images != NULL)
+        json_put (inventory, "images", images);
     return inventory;
 }

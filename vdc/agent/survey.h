@@ -20,9 +20,10 @@ typedef void (*SurveyDone) (Survey *survey, gpointer user_data);
 void survey_begin (const Host *host, GPtrArray *specs, SurveyDone done, gpointer user_data);
 
 /*
- * {domains, taps, bridges, chains, disks, volumes, specs, cgroups, qemu_pids, wires, problems}: what is found
- * on the host that is VDC's. @specs: of Spec. @settled: those whose wires are compared with what they should
- * be: `wires` has {application, application_id, member, differences:[sentence…]} for each that differs. What
- * could not be looked at is a sentence in `problems`. Blocks; any thread.
+ * {domains, taps, bridges, chains, disks, volumes, specs, cgroups, qemu_pids, wires, files, images,
+ * problems}: what is found on the host that is VDC's. @specs: of Spec. @settled: those whose wires are
+ * compared with what they should be: `wires` has {application, application_id, member,
+ * differences:[sentence…]} for each that differs. What could not be looked at is a sentence in `problems`.
+ * Blocks; any thread.
  */
 json_t *inventory_read (const Host *host, GPtrArray *specs, GPtrArray *settled);

@@ -104,6 +104,15 @@ grow (Disks *disks, const char *id, json_t *record, guint64 size_bytes, GError *
     return save_record (disks, id, record, error);
 }
 
+static json_t *
+new_record (const char *name, const char *application, guint64 size_bytes, const char *filesystem,
+            gboolean used)
+{
+    return json_pack ("{s:o, s:o, s:I, s:o, s:b, s:b, s:n, s:[]}", "name", json_str_new (name), "application",
+                      json_str_new (application), "size_bytes", (json_int_t)size_bytes, "filesystem",
+                      json_str_new (filesystem), "seeded", (int)used, "used", (int)used, "writer", "readers");
+}
+
 static gboolean
 create_new (Disks *disks, const char *id, const char *name, const char *application, guint64 size_bytes,
             const char *filesystem, GError **error)
@@ -128,15 +137,28 @@ create_new (Disks *disks, const char *id, const char *name, const char *applicat
     if (!set_length (path, size_bytes, error))
         return FALSE;
     FP ("start.04.volume_file");
-    g_autoptr (json_t) record =
-        json_pack ("{s:o, s:o, s:I, s:o, s:b, s:b, s:n, s:[]}", "name", json_str_new (name), "application",
-                   json_str_new (application), "size_bytes", (json_int_t)size_bytes, "filesystem",
-                   json_str_new (filesystem), "seeded", 0, "used", 0, "writer", "readers");
+    g_autoptr (json_t) record = new_record (name, application, size_bytes, filesystem, FALSE);
     if (save_record (disks, id, record, error)) {
         FP ("start.05.volume_record");
         return TRUE;
     }
     unlink (path);
+    return FALSE;
+}
+
+gboolean
+volume_record (Disks *disks, const char *id, const char *name, const char *application, guint64 size_bytes,
+               GError **error)
+{
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&disks->lock);
+    g_autofree char *raw = volume_path (disks, id, ".raw"), *path = volume_path (disks, id, ".json");
+    g_autoptr (json_t) record = new_record (name, application, size_bytes, "ext4", TRUE);
+    struct stat info;
+
+    if (stat (raw, &info) == 0 && (guint64)info.st_size == size_bytes && access (path, F_OK) != 0)
+        return save_record (disks, id, record, error);
+    g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED,
+                 "volume %s has a record, or no file of %" G_GUINT64_FORMAT " bytes", id, size_bytes);
     return FALSE;
 }
 

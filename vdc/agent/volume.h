@@ -23,6 +23,10 @@ gboolean volume_create (Disks *disks, const char *id, const char *name, const ch
 /* Note another name and application of a volume that is there, also while it is open. VDC_ERROR_NOT_FOUND. */
 gboolean volume_rename (Disks *disks, const char *id, const char *name, const char *application,
                         GError **error);
+/* Write the record of a volume whose file of that size is there and whose record is not. VDC_ERROR_REFUSED.
+ */
+gboolean volume_record (Disks *disks, const char *id, const char *name, const char *application,
+                        guint64 size_bytes, GError **error);
 /* Make the file system with the content of the tar archive @tar. VDC_ERROR_REFUSED once the volume was used.
  */
 gboolean volume_seed (Disks *disks, const char *id, GBytes *tar, GError **error);

@@ -206,19 +206,59 @@ print_findings (const json_t *report)
     }
 }
 
+static void
+print_repairs (const json_t *report)
+{
+    static const Column columns[] = {
+        {"SERVER", "server"}, {"KIND", "code"}, {"OBJECT", "object"}, {"WHY", "problem"}, {NULL},
+    };
+    const json_t *repaired = json_object_get (report, "repaired"),
+                 *failed = json_object_get (report, "not_repaired");
+    size_t index;
+    json_t *finding;
+    json_array_foreach ((json_t *)repaired, index, finding)
+        printf ("repaired: %s (%s)\n", json_str (finding, "message", ""), json_str (finding, "code", ""));
+    if (json_array_size (failed) == 0)
+        return;
+    printf ("could not be repaired:\n");
+    print_table (stdout, columns, failed, NULL);
+}
+
+static int
+print_codes (Cli *cli)
+{
+    static const Column columns[] = {
+        {"KIND", "code"}, {"MEANING", "meaning"}, {"WHAT TO DO", "remedy"}, {"--repair", "repair"}, {NULL},
+    };
+    g_autoptr (GError) error = NULL;
+    g_autoptr (json_t) codes = cli_list (cli, "/verify/codes", &error);
+    if (codes == NULL)
+        return cli_fail (cli, error);
+    if (cli->json)
+        print_json (stdout, codes);
+    else
+        print_table (stdout, columns, json_object_get (codes, "items"), NULL);
+    return 0;
+}
+
 int
 cmd_verify (Cli *cli)
 {
     g_autoptr (GError) error = NULL;
-    g_autoptr (json_t) report = cli_post (cli, "/verify", NULL, &error);
+    gboolean repair = options_flag (cli->options, "repair");
+    if (options_flag (cli->options, "codes"))
+        return print_codes (cli);
+    g_autoptr (json_t) report = cli_post (cli, repair ? "/verify/repair" : "/verify", NULL, &error);
     if (report == NULL) {
         int code = cli_fail (cli, error);
         return code == 5 ? 5 : 6;
     }
     if (cli->json)
         print_json (stdout, report);
-    else
+    else {
+        print_repairs (report);
         print_findings (report);
+    }
     if (json_array_size (json_object_get (report, "findings")) > 0)
         return 1;
     return json_array_size (json_object_get (report, "could_not_look")) > 0 ||

@@ -67,6 +67,11 @@ static const Option volume_options[] = {
     {"size", 's', "SIZE", "512M, 2G, 1T"},
     {NULL},
 };
+static const Option verify_options[] = {
+    {"repair", 0, NULL, "repair what can lose nothing, then look again"},
+    {"codes", 0, NULL, "what can be found, what it means and what to do"},
+    {NULL},
+};
 static const Option events_options[] = {
     {"follow", 'f', NULL, "print what comes from now on, or after N, until interrupted"},
     {"after", 'a', "N", "only events with a greater number"},
@@ -197,8 +202,11 @@ const Command commands[] = {
     {"events", "", "The numbered log of changes", NULL, "vdc events --after 120\nvdc events --follow --json",
      events_options, 0, 0, FALSE, cmd_events},
     {"verify", "", "Compare what runs on the servers with what is meant to run",
-     "Exit code 0: clean. 1: findings. 6: a server could not be looked at.", "vdc verify", NULL, 0, 0, FALSE,
-     cmd_verify},
+     "Exit code 0: clean. 1: findings. 6: a server could not be looked at. --repair does what can lose "
+     "nothing\n"
+     "and looks again; it deletes no data: volumes that nobody knows go to the trash, other files to the\n"
+     "server's quarantine folder.",
+     "vdc verify\nvdc verify --repair\nvdc verify --codes", verify_options, 0, 0, FALSE, cmd_verify},
     {"completion", "[bash]", "Print the completion script of the shell", NULL,
      "vdc completion > /etc/bash_completion.d/vdc", NULL, 0, 1, FALSE, cmd_completion},
     {NULL},

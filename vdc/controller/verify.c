@@ -2,18 +2,21 @@
 
 #define INVENTORY_TIMEOUT_MS 30000
 
-void
+json_t *
 verify_add (json_t *findings, const char *code, const Server *server, const char *application,
-            const char *object, const char *remedy, const char *format, ...)
+            const char *object, const char *format, ...)
 {
+    const VerifyCode *row = verify_code (code);
     va_list args;
     va_start (args, format);
     g_autofree char *message = g_strdup_vprintf (format, args);
     va_end (args);
-    json_array_append_new (findings, json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:s?}", "code", code, "server",
-                                                server != NULL ? server->name : NULL, "application",
-                                                json_str_new (application), "object", json_str_new (object),
-                                                "message", json_str_new (message), "remedy", remedy));
+    json_t *finding = json_pack (
+        "{s:s, s:s?, s:o, s:o, s:o, s:s, s:b}", "code", code, "server", server != NULL ? server->name : NULL,
+        "application", json_str_new (application), "object", json_str_new (object), "message",
+        json_str_new (message), "remedy", row->remedy, "repairable", row->repair != NULL);
+    json_array_append_new (findings, finding);
+    return finding;
 }
 
 typedef struct {

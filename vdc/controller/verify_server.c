@@ -31,8 +31,8 @@ owner (const VerifyLook *look, const json_t *entry, ApplicationRecord **applicat
 }
 
 /* Members in the middle of something are neither missed nor too much. */
-static gboolean
-is_settled (const ApplicationRecord *application, const MemberRecord *member)
+gboolean
+verify_is_settled (const ApplicationRecord *application, const MemberRecord *member)
 {
     if (member->calling || member->again || member->draining)
         return FALSE;
@@ -42,15 +42,14 @@ is_settled (const ApplicationRecord *application, const MemberRecord *member)
            (strcmp (member->state, "running") == 0 || strcmp (member->state, "degraded") == 0);
 }
 
-/* Things only a member with a VM has. Nobody removes them by itself: they may be all that is left of
- * something of value. */
+/* Things only a member with a VM has. */
 static const struct {
-    const char *kind, *code, *noun, *remedy;
+    const char *kind, *code, *noun;
 } owned[] = {
-    {"domains", "domain_orphan", "VM", "when nobody needs it, end it by `virsh destroy` on the server"},
-    {"taps", "tap_orphan", "tap", "remove it by `ip link delete` on the server"},
-    {"chains", "chain_orphan", "chain of rules", "remove it by `nft delete chain bridge vdc` on the server"},
-    {"specs", "spec_orphan", "spec", "restart vdcd"},
+    {"domains", "domain_orphan", "VM"},
+    {"taps", "tap_orphan", "tap"},
+    {"chains", "chain_orphan", "chain of rules"},
+    {"specs", "spec_orphan", "spec"},
 };
 
 static void
@@ -64,12 +63,12 @@ verify_owned (const VerifyLook *look, guint row)
         const MemberRecord *member = owner (look, entry, &application);
         const char *name = json_str (entry, "name", json_str (entry, "member", ""));
         if (member != NULL && !json_bool (entry, "orphan", FALSE) &&
-            (!is_settled (application, member) || specs_power (application, member)))
+            (!verify_is_settled (application, member) || specs_power (application, member)))
             continue;
         if (strcmp (kind, "chains") == 0 && !json_bool (entry, "orphan", FALSE) && member == NULL)
             continue; /* told of its tap already */
         verify_add (look->findings, owned[row].code, look->server, json_str (entry, "application", NULL),
-                    name, owned[row].remedy, "%s '%s' belongs to no running instance", owned[row].noun, name);
+                    name, "%s '%s' belongs to no running instance", owned[row].noun, name);
     }
 }
 
@@ -121,8 +120,7 @@ verify_differences (const VerifyLook *look, const ApplicationRecord *application
             continue;
         json_array_foreach (json_object_get (entry, "differences"), k, text) {
             verify_add (look->findings, "wire_differs", look->server, application->name, member->name,
-                        "restart vdc-agent on the server", "%s:%s, %s", application->name, member->name,
-                        json_string_value (text));
+                        "%s:%s, %s", application->name, member->name, json_string_value (text));
         }
     }
 }
@@ -141,10 +139,9 @@ verify_wires_of (const VerifyLook *look, const ApplicationRecord *application, c
             holds (json_object_get (look->inventory, "chains"), application->id, member->name, terminal);
         if (!tap)
             verify_add (look->findings, "tap_missing", look->server, application->name, member->name,
-                        "restart the instance", "terminal %s.%s has no tap", member->name, terminal);
+                        "terminal %s.%s has no tap", member->name, terminal);
         else if (!chain)
             verify_add (look->findings, "chain_missing", look->server, application->name, member->name,
-                        "restart vdc-agent on the server",
                         "the rules of terminal %s.%s are missing: it is mute", member->name, terminal);
         complete = complete && tap && chain;
     }
@@ -169,24 +166,23 @@ static void
 verify_member (const VerifyLook *look, const ApplicationRecord *application, const MemberRecord *member)
 {
     const char *app = application->name, *name = member->name;
-    if (!is_settled (application, member) || !specs_power (application, member))
+    if (!verify_is_settled (application, member) || !specs_power (application, member))
         return;
     const json_t *spec = find_spec (look, app, name);
     guint domains = count_member (json_object_get (look->inventory, "domains"), app, name);
     if (domains == 0)
-        verify_add (look->findings, "domain_missing", look->server, app, name, "vdc instance restart",
-                    "%s:%s has no VM", app, name);
+        verify_add (look->findings, "domain_missing", look->server, app, name, "%s:%s has no VM", app, name);
     if (domains > 1)
-        verify_add (look->findings, "domain_duplicate", look->server, app, name, "vdc instance restart",
-                    "%s:%s has %u VMs", app, name, domains);
+        verify_add (look->findings, "domain_duplicate", look->server, app, name, "%s:%s has %u VMs", app,
+                    name, domains);
     if (count_member (json_object_get (look->inventory, "disks"), app, name) == 0)
-        verify_add (look->findings, "disk_missing", look->server, app, name, "vdc instance restart",
+        verify_add (look->findings, "disk_missing", look->server, app, name,
                     "the root disk of %s:%s is missing", app, name);
     if (spec == NULL)
-        verify_add (look->findings, "spec_missing", look->server, app, name, "restart vdcd",
-                    "the agent has no spec of %s:%s", app, name);
+        verify_add (look->findings, "spec_missing", look->server, app, name, "the agent has no spec of %s:%s",
+                    app, name);
     else if (json_int (spec, "generation", -1) != member->generation)
-        verify_add (look->findings, "spec_stale", look->server, app, name, "restart vdcd",
+        verify_add (look->findings, "spec_stale", look->server, app, name,
                     "the agent has generation %" G_GINT64_FORMAT " of %s:%s, not %" G_GINT64_FORMAT,
                     json_int (spec, "generation", -1), app, name, member->generation);
     verify_wires_of (look, application, member);
@@ -207,8 +203,7 @@ verify_bridges (const VerifyLook *look)
         }
         if (!used)
             verify_add (look->findings, "bridge_orphan", look->server, json_str (entry, "application", NULL),
-                        name, "remove it by `ip link delete` on the server",
-                        "bridge '%s' belongs to no running application", name);
+                        name, "bridge '%s' belongs to no running application", name);
     }
 }
 
@@ -221,8 +216,42 @@ verify_disks (const VerifyLook *look)
         ApplicationRecord *application;
         if (owner (look, entry, &application) == NULL)
             verify_add (look->findings, "disk_orphan", look->server, json_str (entry, "application", NULL),
-                        json_str (entry, "member", ""), "remove the file",
-                        "root disk '%s' belongs to no instance", json_str (entry, "path", ""));
+                        json_str (entry, "member", ""), "root disk '%s' belongs to no instance",
+                        json_str (entry, "path", ""));
+    }
+}
+
+/* Where images are pretended nobody lists them. */
+static void
+verify_image (const VerifyLook *look, const ApplicationRecord *application, const MemberRecord *member)
+{
+    const json_t *images = json_object_get (look->inventory, "images");
+    const Member *described =
+        application->topology != NULL ? topology_member (application->topology, member->name) : NULL;
+    if (images == NULL || described == NULL || !member->on)
+        return;
+    g_autofree char *text = member_class_text (described);
+    const char *digest = json_str (json_object_get (application->images, text), "digest", NULL);
+    gsize i;
+    json_t *image;
+    json_array_foreach ((json_t *)images, i, image) {
+        if (g_strcmp0 (json_string_value (image), digest) == 0)
+            return;
+    }
+    if (digest != NULL)
+        verify_add (look->findings, "image_missing", look->server, application->name, member->name,
+                    "the image of %s (%.19s…), which %s:%s is made from, is not on the server", text, digest,
+                    application->name, member->name);
+}
+
+static void
+verify_files (const VerifyLook *look)
+{
+    gsize i;
+    json_t *path;
+    json_array_foreach (json_object_get (look->inventory, "files"), i, path) {
+        verify_add (look->findings, "file_orphan", look->server, NULL, json_string_value (path),
+                    "file '%s' of the agent belongs to nothing", json_string_value (path));
     }
 }
 
@@ -238,7 +267,7 @@ group_is_known (const VerifyLook *look, const char *name)
             const MemberRecord *member = application->members->pdata[i];
             if (g_str_has_suffix (name, member->name) &&
                 g_strcmp0 (member->server, look->server->name) == 0 &&
-                (specs_power (application, member) || !is_settled (application, member)))
+                (specs_power (application, member) || !verify_is_settled (application, member)))
                 return TRUE;
         }
     }
@@ -254,8 +283,7 @@ verify_processes (const VerifyLook *look)
         const char *name = json_is_string (entry) ? json_string_value (entry) : json_str (entry, "name", "");
         if (!group_is_known (look, name))
             verify_add (look->findings, "cgroup_orphan", look->server, NULL, name,
-                        "remove it by `rmdir` on the server", "cgroup '%s' belongs to no running instance",
-                        name);
+                        "cgroup '%s' belongs to no running instance", name);
     }
     json_array_foreach (json_object_get (look->inventory, "qemu_pids"), i, entry) {
         gboolean known = FALSE;
@@ -264,7 +292,7 @@ verify_processes (const VerifyLook *look)
             known = known || json_int (domain, "pid", 0) == json_integer_value (entry);
         }
         if (!known)
-            verify_add (look->findings, "qemu_orphan", look->server, NULL, "qemu", "end the process",
+            verify_add (look->findings, "qemu_orphan", look->server, NULL, "qemu",
                         "QEMU process %" JSON_INTEGER_FORMAT " is of no VM that libvirt knows",
                         json_integer_value (entry));
     }
@@ -282,11 +310,14 @@ verify_server (Controller *controller, const Server *server, const json_t *inven
     verify_disks (&look);
     verify_processes (&look);
     verify_volumes (&look);
+    verify_files (&look);
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
         for (guint i = 0; i < application->members->len; i++) {
             const MemberRecord *member = application->members->pdata[i];
-            if (g_strcmp0 (member->server, server->name) == 0)
+            if (g_strcmp0 (member->server, server->name) == 0) {
                 verify_member (&look, application, member);
+                verify_image (&look, application, member);
+            }
         }
 }

@@ -12,8 +12,8 @@ see_once (Seen *seen, GHashTable *table, char *key, const char *application, con
 {
     const char *other = g_hash_table_lookup (table, key);
     if (other != NULL)
-        verify_add (seen->findings, code, NULL, application, member, "stop one of them and apply it again",
-                    "%s %s is given to both %s and %s:%s", what, key, other, application, member);
+        verify_add (seen->findings, code, NULL, application, member, "%s %s is given to both %s and %s:%s",
+                    what, key, other, application, member);
     g_hash_table_replace (table, key, g_strdup_printf ("%s:%s", application, member));
 }
 
@@ -40,10 +40,9 @@ verify_addresses (const ApplicationRecord *application, json_t *findings)
 {
     g_autoptr (GError) error = NULL;
     g_autoptr (Addresses) book = addresses_from_json (application->addresses, &error);
-    const char *remedy = "stop the application and apply it again";
     if (book == NULL) {
-        verify_add (findings, "address_mismatch", NULL, application->name, NULL, remedy,
-                    "inner addresses: %s", error->message);
+        verify_add (findings, "address_mismatch", NULL, application->name, NULL, "inner addresses: %s",
+                    error->message);
         return;
     }
     for (guint i = 0; application->topology != NULL && i < application->topology->members->len; i++) {
@@ -54,7 +53,7 @@ verify_addresses (const ApplicationRecord *application, json_t *findings)
             const char *stored = addresses_get (book, member->name, terminal->name);
             const char *used = addresses_get (application->address_book, member->name, terminal->name);
             if (stored == NULL || g_strcmp0 (stored, used) != 0)
-                verify_add (findings, "address_mismatch", NULL, application->name, member->name, remedy,
+                verify_add (findings, "address_mismatch", NULL, application->name, member->name,
                             "terminal %s.%s has address %s, the wiring uses %s", member->name, terminal->name,
                             stored != NULL ? stored : "none", used != NULL ? used : "none");
         }
@@ -68,7 +67,6 @@ verify_described_volumes (Controller *controller, const ApplicationRecord *appli
         const TopologyVolume *volume = application->topology->volumes->pdata[i];
         if (controller_application_volume (controller, application->name, volume->name) == NULL)
             verify_add (findings, "volume_unknown", NULL, application->name, volume->name,
-                        "apply the application again",
                         "the description names volume %s.%s, which has no record", application->name,
                         volume->name);
     }
@@ -80,6 +78,7 @@ verify_store (Controller *controller, json_t *findings)
     g_autoptr (GHashTable) addresses = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr (GHashTable) ports = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
     Seen seen = {addresses, ports, findings};
+    verify_records (controller, findings);
     GHashTableIter iter;
     ApplicationRecord *application;
     g_hash_table_iter_init (&iter, controller->applications);

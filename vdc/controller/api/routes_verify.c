@@ -15,10 +15,28 @@ post_verify (HttpRequest *request, gpointer user_data)
     verify_start (user_data, on_verified, http_request_ref (request));
 }
 
+static void
+post_repair (HttpRequest *request, gpointer user_data)
+{
+    verify_repair (user_data, on_verified, http_request_ref (request));
+}
+
+static void
+list_codes (HttpRequest *request, gpointer user_data)
+{
+    http_reply_list (request, verify_codes_json (), NULL);
+}
+
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (POST, "/api/v1/verify", OPERATOR, GRID, "verify"),
      .summary = "Compare the store with what the servers have", .answer_schema = "Verification",
      .request_schema = "Empty", .handler = post_verify},
+    {HTTP_ROUTE (POST, "/api/v1/verify/repair", ADMIN, GRID, "repair"),
+     .summary = "The same, and repair what can lose nothing", .answer_schema = "Verification",
+     .request_schema = "Empty", .handler = post_repair},
+    {HTTP_ROUTE (GET, "/api/v1/verify/codes", VIEWER, GRID, "listVerifyCodes"),
+     .summary = "What verify can find, and what to do", .answer_schema = "VerifyCodeList", .query = QUERY_PAGE,
+     .handler = list_codes},
 };
 
 void
