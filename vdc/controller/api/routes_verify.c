@@ -1,4 +1,5 @@
 #include "vdc/controller/api/routes.h"
+#include "vdc/controller/audit.h"
 #include "vdc/controller/verify.h"
 
 static void
@@ -18,7 +19,12 @@ post_verify (HttpRequest *request, gpointer user_data)
 static void
 post_repair (HttpRequest *request, gpointer user_data)
 {
-    verify_repair (user_data, on_verified, http_request_ref (request));
+    g_autoptr (GError) error = NULL;
+    /* Agents act, and records change later. */
+    if (audit_pass (user_data, request, &error))
+        verify_repair (user_data, on_verified, http_request_ref (request));
+    else
+        http_reply_error (request, error);
 }
 
 static void
