@@ -27,6 +27,7 @@ typedef struct {
     char **catalogs, **names;
     double trash_keep_hours;
     gint trash_free_percent;
+    gboolean list_routes;
     /* issue */
     char *server, *address, *out;
 } Options;
@@ -64,6 +65,8 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
          "how long what was destroyed can be restored (24)", "HOURS"},
         {"trash-free", 0, 0, G_OPTION_ARG_INT, &options->trash_free_percent,
          "a server with less of its disk free gets it from the trash (5)", "PERCENT"},
+        {"list-routes", 0, 0, G_OPTION_ARG_NONE, &options->list_routes,
+         "print the rows of the router's table as JSON lines, and end", NULL},
         {"server", 0, 0, G_OPTION_ARG_STRING, &options->server, "issue: name of the server", "NAME"},
         {"address", 0, 0, G_OPTION_ARG_STRING, &options->address, "issue: its IP address", "IP"},
         {"out", 0, 0, G_OPTION_ARG_FILENAME, &options->out, "issue: folder for agent.crt, agent.key, ca.crt",
@@ -75,7 +78,7 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
     g_option_context_add_main_entries (context, entries, NULL);
     if (!g_option_context_parse (context, argc, argv, error))
         return FALSE;
-    if (options->state == NULL) {
+    if (options->state == NULL && !options->list_routes) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "--state is needed");
         return FALSE;
     }
@@ -146,6 +149,28 @@ make_controller (const Options *options, GError **error)
         .trash_free_percent = (guint)options->trash_free_percent,
     };
     return controller_new (&settings, error);
+}
+
+/* --- what tests and documents are made from
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static gboolean
+list_routes (void)
+{
+    g_autoptr (HttpRouter) router = http_router_new ();
+    routes_add_all (router, NULL);
+    g_autoptr (GPtrArray) routes = http_router_list (router);
+    for (guint i = 0; i < routes->len; i++) {
+        const HttpRoute *route = routes->pdata[i];
+        g_autoptr (json_t) row = json_pack (
+            "{s:s, s:s, s:s, s:s, s:s, s:b, s:s?}", "name", route->name, "method", route->method, "path",
+            route->path, "role", http_role_name (route->role), "scope", http_scope_name (route->scope), "raw",
+            route->body == HTTP_BODY_RAW, "request_schema", route->request_schema);
+        g_autofree char *text = json_text (row);
+        puts (text);
+    }
+    return TRUE;
 }
 
 /* --- issue
@@ -298,7 +323,9 @@ main (int argc, char **argv)
     umask (077);
     raise_files ();
     good = parse_options (&options, &argc, &argv, &error);
-    if (good && argc > 1 && strcmp (argv[1], "issue") == 0)
+    if (good && options.list_routes)
+        good = list_routes ();
+    else if (good && argc > 1 && strcmp (argv[1], "issue") == 0)
         good = issue (&options, &error);
     else if (good && argc > 1) {
         g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "unknown argument '%s'", argv[1]);

@@ -138,6 +138,8 @@ access_authorize (HttpRequest *request, const HttpRoute *route, gpointer user_da
         return refuse (HTTP_ROLE_ADMIN, error);
     if (vdc_bug ("access-viewer-may-all"))
         role = HTTP_ROLE_VIEWER;
+    if (vdc_bug ("access-one-route-unchecked") && strcmp (route->name, "getApplicationLogs") == 0)
+        return TRUE;
     switch (route->scope) {
     case HTTP_SCOPE_GRID:
         return access_may (controller, request, role, NULL, error);
