@@ -151,10 +151,13 @@ list_catalogs (HttpRequest *request, gpointer user_data)
         json_array_append_new (items, template_entry (templates->pdata[i]));
     Listing listing = {controller, items, NULL, NULL};
     catalog_foreach (catalog_folder_classes (controller->catalog), list_entry, &listing);
+    /* They name folders of the controller's machine. */
+    g_autoptr (json_t) problems = access_sees (controller, request, NULL)
+                                      ? json_deep_copy (catalog_folder_problems (controller->catalog))
+                                      : json_array ();
     http_reply_json (request, 200,
-                     json_pack ("{s:o, s:n, s:O, s:o}", "items", items, "next", "problems",
-                                catalog_folder_problems (controller->catalog), "catalogs",
-                                catalogs_json (controller)));
+                     json_pack ("{s:o, s:n, s:O, s:o}", "items", items, "next", "problems", problems,
+                                "catalogs", catalogs_json (controller)));
 }
 
 static void
