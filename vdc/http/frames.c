@@ -158,6 +158,9 @@ frames_code (const Frames *frames)
 {
     guint received = wslay_event_get_status_code_received (frames->context);
     guint sent = wslay_event_get_status_code_sent (frames->context);
+    /* A close that is itself wrong is answered by what is wrong with it. */
+    if (sent == WSLAY_CODE_PROTOCOL_ERROR || sent == WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA)
+        return sent;
     if (wslay_event_get_close_received (frames->context))
         return received;
     if (frames->code != 0)
