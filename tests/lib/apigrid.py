@@ -55,6 +55,7 @@ resources:
 class: BASE
 version: 1.0.0
 summary: Keeps data
+screen: true
 terminals:
   in: {{side: input, protocol: mysql}}
 properties:

@@ -43,6 +43,7 @@ domain_of (const Spec *spec, const char *accel, char *const *volumes, const Doma
                     .initrd = "/images/aaaa/initrd",
                     .channel = "/state/run/g-1",
                     .console = "/state/run/c-1",
+                    .screen = "/state/run/v-1",
                     .console_log = "/state/consoles/shop/web.1.log",
                     .volumes = volumes,
                     .nics = nics};
@@ -68,6 +69,7 @@ test_full (void)
                            json_pack ("{s:s, s:s, s:s, s:s}", "terminal", "outside", "side", "outside", "mac",
                                       "02:00:00:00:00:06", "address", "192.0.2.20"));
     json_put (json_object_get (document, "resources"), "cpu", json_real (2.5));
+    json_put (document, "screen", json_true ());
     json_put (document, "volumes",
               json_pack ("[{s:s, s:s, s:s, s:i, s:b}, {s:s, s:s, s:s, s:i, s:b}]", "slot", "data", "id",
                          "0123456789abcdef", "serial", "vol-data", "size_bytes", 1024, "read_only", 0, "slot",

@@ -19,6 +19,7 @@ struct Agent {
     Host host;
     GHashTable *instances; /* "APP/MEMBER" → Instance */
     GHashTable *strays;    /* "APP/MEMBER" that a thread is removing though there is no Instance */
+    GHashTable *viewers;   /* of screens */
     Reporter *reporter;
     guint survey_timer, rotate_timer, hold_timer; /* hold: nothing is reported yet */
     gboolean surveying, survey_again;
@@ -481,6 +482,7 @@ agent_new (const AgentOptions *options, GError **error)
     g_autofree char *pki = g_build_filename (options->state, "pki", NULL);
 
     agent->strays = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    agent->viewers = g_hash_table_new (g_str_hash, g_str_equal);
     agent->instances = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)instance_free);
     if (!open_host (&agent->host, options, error))
         return NULL;
@@ -511,6 +513,7 @@ agent_free (Agent *agent)
     reporter_free (agent->reporter);
     g_hash_table_unref (agent->instances);
     g_hash_table_unref (agent->strays);
+    g_hash_table_unref (agent->viewers);
     hypervisor_free (agent->host.hypervisor);
     wire_host_free (agent->host.wires);
     cgroups_free (agent->host.cgroups);
@@ -528,6 +531,12 @@ void
 agent_end (Agent *agent)
 {
     cgroups_tidy (agent->host.cgroups);
+}
+
+GHashTable *
+agent_viewers (Agent *agent)
+{
+    return agent->viewers;
 }
 
 const Host *

@@ -30,6 +30,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Agent, agent_free)
 void agent_end (Agent *agent);
 
 const Host *agent_host (Agent *agent);
+/* Who looks at screens: id → viewer, kept by routes_screen.c. */
+GHashTable *agent_viewers (Agent *agent);
 /* NULL when there is none. */
 Instance *agent_find (Agent *agent, const char *application, const char *member);
 /* The one that has session @id. */

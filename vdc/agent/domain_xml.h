@@ -2,8 +2,8 @@
  * The libvirt description of one member's VM. Pure: values in, text out.
  *
  * q35, direct kernel boot, virtio throughout, every device on pcie.0 at a fixed address (order and count of
- * others never move a device): 1 root disk, 2 virtio-serial, 3 rng, 4… volumes, 16… NICs. No USB, no balloon,
- * no display. The metadata holds the whole spec, so that a running VM says by itself what it is.
+ * others never move a device): 1 root disk, 2 virtio-serial, 3 rng and with it the display of a class that has one,
+ * 4… volumes, 16… NICs. No USB, no balloon. The metadata holds the whole spec, so that a running VM says by itself what it is.
  */
 #pragma once
 
@@ -27,6 +27,7 @@ typedef struct {
     const char *kernel, *initrd;
     const char *channel;     /* unix socket of org.vdc.guest.0, made by QEMU */
     const char *console;     /* unix socket of the serial console, made by QEMU */
+    const char *screen;      /* unix socket of the VNC server, made by QEMU when spec->screen */
     const char *console_log; /* QEMU appends the console's output here */
     char *const *volumes;    /* raw files, in the order of spec->volumes */
     const DomainNic *nics;   /* in the order of spec->nics */

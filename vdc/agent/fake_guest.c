@@ -1,5 +1,7 @@
 #include "vdc/agent/fake_guest.h"
 
+#include "vdc/agent/fake_console.h"
+#include "vdc/agent/fake_screen.h"
 #include "vdc/agent/lines.h"
 #include "vdc/base/file.h"
 #include "vdc/base/id.h"
@@ -20,6 +22,8 @@
 
 struct FakeGuest {
     char *channel, *console_log, *boot_id;
+    FakeConsole *console;
+    FakeScreen *screen;
     FakeFaults faults;
     FakeGuestEnded ended;
     gpointer user_data;
@@ -394,12 +398,14 @@ listen_at (FakeGuest *guest)
 }
 
 FakeGuest *
-fake_guest_new (const char *channel, const char *console_log, FakeFaults faults, gboolean up,
+fake_guest_new (const char *channel, const char *console, const char *console_log, const char *screen, FakeFaults faults, gboolean up,
                 FakeGuestEnded ended, gpointer user_data)
 {
     FakeGuest *guest = g_new0 (FakeGuest, 1);
 
     guest->channel = g_strdup (channel);
+    guest->console = console != NULL ? fake_console_new (console, console_log) : NULL;
+    guest->screen = screen != NULL ? fake_screen_new (screen) : NULL;
     guest->console_log = g_strdup (console_log);
     guest->boot_id = id_random (8);
     guest->faults = faults;
@@ -434,6 +440,8 @@ fake_guest_free (FakeGuest *guest)
     if (guest->listen_fd >= 0)
         close (guest->listen_fd);
     unlink (guest->channel);
+    fake_console_free (guest->console);
+    fake_screen_free (guest->screen);
     line_reader_clear (&guest->reader);
     g_hash_table_unref (guest->files);
     g_hash_table_unref (guest->streams);

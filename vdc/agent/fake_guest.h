@@ -22,8 +22,8 @@ typedef struct FakeGuest FakeGuest;
 /* It ended by itself: "shutdown" or "crashed". Free it later, not from within. */
 typedef void (*FakeGuestEnded) (FakeGuest *guest, const char *detail, gpointer user_data);
 
-/* @up: it has been running for long; no boot, settings known. */
-FakeGuest *fake_guest_new (const char *channel, const char *console_log, FakeFaults faults, gboolean up,
+/* @console: socket of its serial console, NULL: none. @screen: socket of its screen, NULL: it has none. @up: it has been running for long; no boot, settings known. */
+FakeGuest *fake_guest_new (const char *channel, const char *console, const char *console_log, const char *screen, FakeFaults faults, gboolean up,
                            FakeGuestEnded ended, gpointer user_data);
 void fake_guest_free (FakeGuest *guest);
 

@@ -34,6 +34,12 @@ host_console_socket (const Host *host, const char *application_id, const char *m
 }
 
 char *
+host_screen_socket (const Host *host, const char *application_id, const char *member)
+{
+    return socket_path (host, 'v', application_id, member);
+}
+
+char *
 host_cgroup_name (const char *application_id, const char *member)
 {
     return domain_name (application_id, member);

@@ -12,7 +12,7 @@
 typedef struct {
     char *server;       /* name */
     char *state_folder; /* absolute */
-    char *run_folder;   /* sockets: "g-…" guest channel, "c-…" console */
+    char *run_folder;   /* sockets: "g-…" guest channel, "c-…" console, "v-…" screen */
     char *boot_id;
     char *accel, *accel_reason;
     Disks *disks;
@@ -27,6 +27,7 @@ char *host_console_path (const Host *host, const char *application, const char *
 /* Short and of fixed length, whatever the names: a socket's path has 107 bytes. */
 char *host_channel_socket (const Host *host, const char *application_id, const char *member);
 char *host_console_socket (const Host *host, const char *application_id, const char *member);
+char *host_screen_socket (const Host *host, const char *application_id, const char *member);
 char *host_cgroup_name (const char *application_id, const char *member);
 
 /* "MemTotal:", "MemAvailable:": from /proc/meminfo, 0 when unknown. */

@@ -95,7 +95,8 @@ begin (Task *task)
     if (record == NULL || g_hash_table_contains (task->self->guests, task->uuid))
         return;
     FakeGuest *guest =
-        fake_guest_new (json_str (record, "channel", ""), json_str (record, "console_log", ""),
+        fake_guest_new (json_str (record, "channel", ""), json_str (record, "console", NULL),
+                        json_str (record, "console_log", ""), json_str (record, "screen", NULL),
                         faults_of (json_object_get (record, "spec")), task->up, guest_ended, task->self);
     g_hash_table_insert (task->self->guests, g_strdup (task->uuid), guest);
 }
@@ -139,8 +140,9 @@ fake_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError **e
         return FALSE;
     }
     g_autoptr (json_t) record =
-        json_pack ("{s:s, s:O, s:s, s:s, s:b}", "name", domain->name, "spec", domain->spec->document,
-                   "channel", domain->channel, "console_log", domain->console_log, "going", 0);
+        json_pack ("{s:s, s:O, s:s, s:s, s:s, s:s?, s:b}", "name", domain->name, "spec", domain->spec->document,
+                   "channel", domain->channel, "console", domain->console, "console_log", domain->console_log, "screen",
+                   domain->spec->screen ? domain->screen : NULL, "going", 0);
     g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
     if (g_hash_table_contains (self->vms, domain->uuid)) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "the VM %s exists already", domain->name);

@@ -15,7 +15,7 @@ typedef struct {
     const Host *host;
     const Spec *spec;
     Domain domain;
-    char *kernel, *initrd, *base, *root, *uuid, *name, *channel, *console, *console_log, *group;
+    char *kernel, *initrd, *base, *root, *uuid, *name, *channel, *console, *console_log, *screen, *group;
     char **volumes;
     GArray *taps; /* of WireTap */
     DomainNic *nics;
@@ -42,6 +42,7 @@ start_clear (Start *start)
     g_free (start->channel);
     g_free (start->console);
     g_free (start->console_log);
+    g_free (start->screen);
     g_free (start->group);
     g_strfreev (start->volumes);
     g_clear_pointer (&start->taps, g_array_unref);
@@ -159,6 +160,7 @@ fill_domain (Start *start)
     start->channel = host_channel_socket (host, spec->application_id, spec->member);
     start->console = host_console_socket (host, spec->application_id, spec->member);
     start->console_log = host_console_path (host, spec->application, spec->member);
+    start->screen = host_screen_socket (host, spec->application_id, spec->member);
     start->group = host_cgroup_name (spec->application_id, spec->member);
     start->domain = (Domain){
         .spec = spec,
@@ -172,6 +174,7 @@ fill_domain (Start *start)
         .channel = start->channel,
         .console = start->console,
         .console_log = start->console_log,
+        .screen = start->screen,
         .volumes = start->volumes,
         .nics = start->nics,
     };
@@ -210,6 +213,7 @@ do_domain (Start *start, GError **error)
         return FALSE;
     unlink (start->channel);
     unlink (start->console);
+    unlink (start->screen);
     if (!hypervisor->ops->start (hypervisor, &start->domain, &start->pid, error))
         return FALSE;
     FP ("start.24.domain_made");
@@ -230,6 +234,7 @@ undo_domain (Start *start)
     }
     unlink (start->channel);
     unlink (start->console);
+    unlink (start->screen);
     return TRUE;
 }
 
@@ -361,6 +366,7 @@ prepare_clean (const Host *host, const char *application, const char *applicatio
     g_autofree char *group = host_cgroup_name (application_id, member);
     g_autofree char *channel = host_channel_socket (host, application_id, member);
     g_autofree char *console = host_console_socket (host, application_id, member);
+    g_autofree char *screen = host_screen_socket (host, application_id, member);
     g_autofree char *user = g_strconcat (application, "/", member, NULL);
     GError *error = NULL;
 
@@ -373,6 +379,7 @@ prepare_clean (const Host *host, const char *application, const char *applicatio
     FP ("stop.10.limits_gone");
     unlink (channel);
     unlink (console);
+    unlink (screen);
     if (!remove_wires (host, application_id, member, &error))
         return fail (result, "wire", error);
     FP ("stop.13.wires_gone");

@@ -117,5 +117,6 @@ agent_add_routes (Agent *agent, HttpRouter *router)
 {
     http_router_add (router, routes, G_N_ELEMENTS (routes), agent);
     routes_add_streams (agent, router);
+    routes_add_screens (agent, router);
     routes_add_volumes (agent, router);
 }

@@ -22,4 +22,5 @@ Instance *routes_member_of (HttpRequest *request, Agent *agent);
 void routes_answer (HttpRequest *request, guint status, GError *error);
 
 void routes_add_streams (Agent *agent, HttpRouter *router);
+void routes_add_screens (Agent *agent, HttpRouter *router);
 void routes_add_volumes (Agent *agent, HttpRouter *router);

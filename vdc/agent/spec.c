@@ -259,6 +259,7 @@ parse (Spec *spec, const json_t *document, GError **error)
     if (strcmp (power, "on") != 0 && strcmp (power, "off") != 0)
         return invalid (error, "power", "\"on\" or \"off\"");
     spec->power = strcmp (power, "on") == 0;
+    spec->screen = json_bool (document, "screen", FALSE);
     spec->generation = json_int (document, "generation", 0);
     spec->incarnation = json_int (document, "incarnation", 0);
     spec->root_epoch = json_int (document, "root_epoch", 0);

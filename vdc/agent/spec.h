@@ -37,6 +37,7 @@ typedef struct {
     char *operation;
     gint64 generation, incarnation, root_epoch;
     gboolean power;
+    gboolean screen; /* the VM has a display */
     char *image_digest; /* 64 hex, without "sha256:" */
     char *image_root, *image_kernel, *image_initrd, *image_cmdline;
     double cpu; /* cores */

@@ -6,6 +6,7 @@
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
+#include "vdc/controller/api/consoles.h"
 #include "vdc/controller/class_create.h"
 #include "vdc/controller/audit.h"
 #include "vdc/controller/networks.h"
@@ -179,6 +180,7 @@ controller_new (const ControllerOptions *options, GError **error)
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)job_record_free);
     controller->servers = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, server_free);
     controller->access = access_new (controller->clock);
+    controller->consoles = consoles_new (controller->clock);
     controller->trash =
         g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)trash_record_free);
     controller->trash_keep_us = options->trash_keep_us != 0 ? options->trash_keep_us : TRASH_KEEP_US;
@@ -220,6 +222,7 @@ controller_free (Controller *controller)
     catalog_grid_free (controller->catalogs);
     image_store_free (controller->images);
     audit_close (controller);
+    consoles_free (controller->consoles);
     access_free (controller->access);
     seal_free (controller->seal);
     if (controller->store != NULL)

@@ -14,7 +14,6 @@
 #include "vdc/controller/image_store.h"
 #include "vdc/controller/records.h"
 #include "vdc/http/client.h"
-#include "vdc/http/server.h"
 #include "vdc/store/events.h"
 
 typedef enum { SERVER_NEW, SERVER_UP, SERVER_SUSPECT, SERVER_DOWN } ServerState;
@@ -51,19 +50,18 @@ typedef struct {
 typedef struct Controller {
     Clock *clock;
     Store *store;
-    struct Audit *audit;      /* audit.h */
+    struct Audit *audit; /* audit.h */
     Access *access;
     CatalogFolder *catalog;
     CatalogGrid *catalogs;
     ImageStore *images;
     HttpClient *agents;
-    HttpServer
-        *api_server; /* borrowed; NULL until it listens. To end streams of whom access was taken from */
-    GHashTable *applications; /* name → ApplicationRecord */
-    GHashTable *volumes;      /* id → VolumeRecord */
-    GHashTable *servers;      /* name → Server */
-    GHashTable *jobs;         /* id → JobRecord */
-    GHashTable *trash;        /* id → TrashRecord */
+    struct Consoles *consoles; /* api/consoles.h: tickets, and who looks at which console */
+    GHashTable *applications;  /* name → ApplicationRecord */
+    GHashTable *volumes;       /* id → VolumeRecord */
+    GHashTable *servers;       /* name → Server */
+    GHashTable *jobs;          /* id → JobRecord */
+    GHashTable *trash;         /* id → TrashRecord */
     char *state_folder, *pki_folder, *grid_id, *token, *agent_port;
     gint64 trash_keep_us;
     guint trash_free_percent;

@@ -239,7 +239,6 @@ listen_all (Daemon *vdcd, const Options *options, GError **error)
         .router = vdcd->agents,
     };
     vdcd->api_server = http_server_start (&api, error);
-    vdcd->controller->api_server = vdcd->api_server;
     vdcd->agent_server = vdcd->api_server != NULL ? http_server_start (&agents, error) : NULL;
     return vdcd->agent_server != NULL;
 }
@@ -290,7 +289,6 @@ run (const Options *options, GError **error)
     gboolean listening = listen_all (&vdcd, options, error);
     if (listening)
         serve (&vdcd);
-    vdcd.controller->api_server = NULL;
     http_server_stop (vdcd.api_server);
     http_server_stop (vdcd.agent_server);
     g_clear_pointer (&vdcd.loop, g_main_loop_unref);

@@ -372,6 +372,8 @@ member_spec (const Topology *topology, const Wiring *wiring, const char *name, c
     put_identity (spec, topology, wired->member, runtime);
     json_put (spec, "resources", spec_resources (&wired->member->resources));
     json_put (spec, "nics", nics);
+    if (wired->member->class->screen)
+        json_put (spec, "screen", json_true ());
     json_put (spec, "volumes", spec_volumes (wired->member, runtime));
     json_put (spec, "guest", member_guest_settings (topology, wiring, name, runtime));
     return spec;

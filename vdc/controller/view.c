@@ -110,6 +110,17 @@ view_select (const ApplicationRecord *application, const char *name, GError **er
     return NULL;
 }
 
+MemberRecord *
+view_select_one (const ApplicationRecord *application, const char *name, GError **error)
+{
+    g_autoptr (GPtrArray) members = view_select (application, name, error);
+    if (members == NULL || members->len == 1)
+        return members != NULL ? members->pdata[0] : NULL;
+    g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "'%s' has %u members; name one: %s", name, members->len,
+                 ((MemberRecord *)members->pdata[0])->name);
+    return NULL;
+}
+
 /* "web.in" for an output; ["lb", …] members for an input. */
 static json_t *
 wired_to (const ApplicationRecord *application, const WiringNic *nic)

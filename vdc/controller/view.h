@@ -20,5 +20,7 @@ json_t *view_instance (Controller *controller, const ApplicationRecord *applicat
 /* Members meant by a member's or a group's name: MemberRecord *. NULL: VDC_ERROR_NOT_FOUND. Free the array.
  */
 GPtrArray *view_select (const ApplicationRecord *application, const char *name, GError **error);
+/* The one member: exact, or the only one of its tier. NULL: NOT_FOUND, or USAGE where there are several. */
+MemberRecord *view_select_one (const ApplicationRecord *application, const char *name, GError **error);
 /* The description as text; what operations changed since is in it. Caller frees. */
 char *view_description (const ApplicationRecord *application, DocumentFormat format);

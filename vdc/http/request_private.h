@@ -66,7 +66,7 @@ struct HttpRequest {
     GData *data;
     const HttpHooks *hooks;
     gpointer hooks_data;
-    gboolean permitted; /* the router's authorize said yes */
+    gboolean permitted;     /* the router's authorize said yes */
     const HttpWatch *watch; /* of the router; told of the answer */
     gpointer watch_data;
     const char *code; /* of the error that is answered; static, NULL: none */

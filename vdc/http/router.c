@@ -27,9 +27,12 @@ static const char *const role_names[] = {
 };
 
 static const char *const scope_names[] = {
-    [HTTP_SCOPE_UNSET] = "unset",       [HTTP_SCOPE_NONE] = "none",
-    [HTTP_SCOPE_GRID] = "grid",         [HTTP_SCOPE_OBJECT] = "object",
-    [HTTP_SCOPE_FILTERED] = "filtered", [HTTP_SCOPE_CREATE] = "create",
+    [HTTP_SCOPE_UNSET] = "unset",
+    [HTTP_SCOPE_NONE] = "none",
+    [HTTP_SCOPE_GRID] = "grid",
+    [HTTP_SCOPE_OBJECT] = "object",
+    [HTTP_SCOPE_FILTERED] = "filtered",
+    [HTTP_SCOPE_CREATE] = "create",
     [HTTP_SCOPE_APPLICATION] = "application",
 };
 

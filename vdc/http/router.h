@@ -84,7 +84,7 @@ struct HttpRoute {
     gboolean secret_answer;  /* holds a secret: shown once, never written down */
     HttpBodyKind body;
     gsize body_limit_bytes; /* 0: HTTP_BODY_LIMIT_BYTES. More is 413 before the handler is asked */
-    gboolean counted;       /* audit: many small calls (typing); those of a minute make one entry with a count */
+    gboolean counted; /* audit: many small calls (typing); those of a minute make one entry with a count */
     HttpHandler handler;
 };
 

@@ -340,26 +340,6 @@ http_server_port (const HttpServer *server)
     return server->port;
 }
 
-guint
-http_server_end_streams (HttpServer *server, HttpStreamEnds ends, gpointer user_data)
-{
-    guint n = 0;
-    GHashTableIter iter;
-    gpointer request;
-    g_mutex_lock (&server->lock);
-    g_hash_table_iter_init (&iter, server->streams);
-    while (g_hash_table_iter_next (&iter, &request, NULL)) {
-        HttpStream *stream = ((HttpRequest *)request)->stream;
-        if (stream->broken || !ends (request, user_data))
-            continue;
-        stream->broken = TRUE;
-        wake (request);
-        n++;
-    }
-    g_mutex_unlock (&server->lock);
-    return n;
-}
-
 static void
 stop_thread (HttpServer *server)
 {

@@ -39,13 +39,6 @@ HttpServer *http_server_start (const HttpServerOptions *options, GError **error)
 /* The port in use. */
 guint16 http_server_port (const HttpServer *server);
 /*
- * Cut the open streams and upgraded connections (events, consoles) whose request @ends says TRUE of: a token
- * was revoked, a role taken. Their number; each one's closed is told soon. Main loop; @ends must not answer
- * or write.
- */
-typedef gboolean (*HttpStreamEnds) (HttpRequest *request, gpointer user_data);
-guint http_server_end_streams (HttpServer *server, HttpStreamEnds ends, gpointer user_data);
-/*
  * Stop: nothing new is taken, streams are closed (their closed is called from here), unanswered requests are
  * cut off; a later answer to one of them goes nowhere. Frees the server. NULL does nothing. Main loop.
  */

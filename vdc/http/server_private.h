@@ -1,7 +1,7 @@
 /*
- * What the files of the server share: server.c (life, main-loop side), server_net.c (the net thread: accepting,
- * caps, deadlines), server_link.c (one connection: bytes and states), server_guard.c (what is refused before a
- * handler is asked), server_answer.c (the head of an answer).
+ * What the files of the server share: server.c (life, main-loop side), server_net.c (the net thread:
+ * accepting, caps, deadlines), server_link.c (one connection: bytes and states), server_guard.c (what is
+ * refused before a handler is asked), server_answer.c (the head of an answer).
  */
 #pragma once
 
@@ -25,8 +25,8 @@ typedef enum {
     LINK_WAITING,   /* the handler is at work; nothing is read */
     LINK_ANSWER,    /* the answer goes out */
     LINK_STREAM,    /* a streamed answer or an upgraded connection, as long as it lasts */
-    LINK_LINGER,    /* the answer is out; what still comes is thrown away, so that the other side can read it */
-    LINK_GONE,      /* to be freed by the net thread */
+    LINK_LINGER, /* the answer is out; what still comes is thrown away, so that the other side can read it */
+    LINK_GONE,   /* to be freed by the net thread */
 } LinkState;
 
 /* One connection. The net thread's alone, but for `woken`. */
@@ -38,15 +38,15 @@ typedef struct {
     char address[64];
     char *peer; /* of the client certificate */
     GError *peer_error;
-    guint32 events;     /* asked of epoll */
+    guint32 events;      /* asked of epoll */
     gboolean want_write; /* what TLS or a full socket waits for */
-    gboolean woken;     /* [lock] in server->woken */
-    gboolean left;      /* the other side has said that it sends no more */
-    gboolean closing;   /* no further request on this connection */
-    gboolean served;    /* had a request before */
-    gint64 began_us;    /* this state of receiving: who is slowest is put out first */
-    gint64 deadline_us; /* 0: none */
-    GByteArray *in;     /* received, not used */
+    gboolean woken;      /* [lock] in server->woken */
+    gboolean left;       /* the other side has said that it sends no more */
+    gboolean closing;    /* no further request on this connection */
+    gboolean served;     /* had a request before */
+    gint64 began_us;     /* this state of receiving: who is slowest is put out first */
+    gint64 deadline_us;  /* 0: none */
+    GByteArray *in;      /* received, not used */
     HttpHead head;
     HttpRequest *request;
     GQueue out; /* of GBytes */
@@ -124,8 +124,8 @@ gsize http_guard_body_limit (const HttpRoute *route);
 typedef enum { HTTP_LENGTH_KNOWN, HTTP_LENGTH_CHUNKED, HTTP_LENGTH_NONE } HttpLengthKind;
 
 /*
- * Status line and headers: @headers (name, value …; may be NULL), the headers every answer has unless @headers
- * has them, length, connection. @host: of the request, NULL when not known.
+ * Status line and headers: @headers (name, value …; may be NULL), the headers every answer has unless
+ * @headers has them, length, connection. @host: of the request, NULL when not known.
  */
 GBytes *http_answer_head (guint status, GPtrArray *headers, HttpLengthKind kind, gsize length, gboolean close,
                           gboolean secure, const char *host);

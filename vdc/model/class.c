@@ -185,10 +185,11 @@ class_from_document (const Document *document, Problems *problems)
     g_autoptr (Class) class = g_atomic_rc_box_new0 (Class);
     class->document = json_incref (root);
     field_check_keys (root, "", problems, "class", "version", "summary", "help", "terminals", "properties",
-                      "volumes", "resources", "outside", "publish", "unmanaged", NULL);
+                      "volumes", "resources", "outside", "publish", "unmanaged", "screen", NULL);
     boundary_from_json (&class->boundary, "class", root, problems);
     class->outside = field_bool (root, "", "outside", FALSE, problems);
     class->unmanaged = field_bool (root, "", "unmanaged", FALSE, problems);
+    class->screen = field_bool (root, "", "screen", class->unmanaged, problems);
     read_resources (class, root, problems);
     read_publish (class, root, problems);
     check_outside (class, problems);
@@ -238,5 +239,6 @@ class_json (const Class *class)
     json_put (object, "outside", json_boolean (class->outside));
     json_put (object, "publish", publish);
     json_put (object, "unmanaged", json_boolean (class->unmanaged));
+    json_put (object, "screen", json_boolean (class->screen));
     return object;
 }

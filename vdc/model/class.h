@@ -9,6 +9,7 @@
 typedef struct {
     Boundary boundary;
     ResourceRanges resources;
+    gboolean screen;    /* the VM has a display; always so when unmanaged */
     gboolean outside;   /* a gateway with one external NIC, terminal name "outside" */
     gboolean unmanaged; /* an image without vdc-guest: boots by itself, told by a NoCloud seed, ready when its
                            inputs answer */
@@ -25,7 +26,7 @@ void class_unref (Class *class);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Class, class_unref)
 
 /*
- * The class for the API: {kind: "class", name, version, summary, help, outside, unmanaged, publish,
+ * The class for the API: {kind: "class", name, version, summary, help, outside, unmanaged, screen, publish,
  * terminals:[{name, side, protocol, required, gateway, help}], properties:[{name, type, default, min, max,
  * values, required, help}], volumes:[{name, mount, mode, optional, help}],
  * resources:{cpu:{min,max,default},…} in cores, bytes, bit/s}. New reference.

@@ -97,6 +97,8 @@ machine_text (const Class *class)
 {
     GString *text = g_string_new (class->outside ? "outside" : class->unmanaged ? "unmanaged" : "");
 
+    if (class->screen)
+        g_string_append (text, " screen");
     for (guint i = 0; i < class->boundary.terminals->len; i++) {
         const Terminal *terminal = g_ptr_array_index (class->boundary.terminals, i);
         g_string_append_printf (text, " %s %s %s %d", terminal->name, terminal_side_name (terminal->side),

@@ -20,6 +20,7 @@ static const struct {
     {"server", "Only what is on this server"},
     {"format", "Of the text"},
     {"follow", "Go on with what comes"},
+    {"ticket", "Of createConsoleTicket"},
     {"tail", "So many bytes of what was before"},
     {"eof", "This was the last input"},
     {"kind", "Only these; a trailing * stands for anything"},

@@ -72,6 +72,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
 {
     routes_add_applications (router, controller);
     routes_add_instances (router, controller);
+    routes_add_consoles (router, controller);
     routes_add_catalog (router, controller);
     routes_add_images (router, controller);
     routes_add_volumes (router, controller);

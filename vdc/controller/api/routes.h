@@ -23,6 +23,7 @@ void routes_add_agent_images (HttpRouter *router, Controller *controller);
 void routes_add_volumes (HttpRouter *router, Controller *controller);
 void routes_add_servers (HttpRouter *router, Controller *controller);
 void routes_add_networks (HttpRouter *router, Controller *controller);
+void routes_add_consoles (HttpRouter *router, Controller *controller);
 void routes_add_jobs (HttpRouter *router, Controller *controller);
 void routes_add_events (HttpRouter *router, Controller *controller);
 void routes_add_trash (HttpRouter *router, Controller *controller);

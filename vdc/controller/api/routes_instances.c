@@ -52,24 +52,18 @@ get_instance (HttpRequest *request, gpointer user_data)
 
 /* --- one member -------------------------------------------------------------------------------------------- */
 
-/* The one member of the path: exact, or the only one of its tier. NULL: answered. */
+/* The one member of the path. NULL: answered. */
 static MemberRecord *
 one_member (Controller *controller, HttpRequest *request, ApplicationRecord **application)
 {
     g_autoptr (GError) error = NULL;
-    const char *name = http_request_param (request, "instance");
     *application = api_application (controller, request);
     if (*application == NULL)
         return NULL;
-    g_autoptr (GPtrArray) members = view_select (*application, name, &error);
-    if (members != NULL && members->len > 1)
-        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "'%s' has %u members; name one: %s", name,
-                     members->len, ((MemberRecord *)members->pdata[0])->name);
-    if (error != NULL) {
+    MemberRecord *member = view_select_one (*application, http_request_param (request, "instance"), &error);
+    if (member == NULL)
         http_reply_error (request, error);
-        return NULL;
-    }
-    return members->pdata[0];
+    return member;
 }
 
 /* The agent's address for something of that member. NULL: answered. */
