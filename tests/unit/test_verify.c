@@ -424,6 +424,14 @@ image_that_is_not_there (Fixture *fixture, gconstpointer data)
     expect (fixture, "image_missing");
 }
 
+static void
+network_that_there_is_not (Fixture *fixture, gconstpointer data)
+{
+    fixture->application->outside =
+        json_pack ("{s:{s:s, s:s}}", "web", "address", "192.0.2.20", "network", "none");
+    expect (fixture, "network_unknown");
+}
+
 /* --- the table ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -467,6 +475,7 @@ main (int argc, char **argv)
     ADD ("volume_unrecorded", NULL, volume_whose_record_is_lost);
     ADD ("file_orphan", NULL, files_of_nobody);
     ADD ("image_missing", NULL, image_that_is_not_there);
+    ADD ("network_unknown", NULL, network_that_there_is_not);
     g_test_add_func ("/verify/table-is-whole", table_is_whole);
     return g_test_run ();
 }

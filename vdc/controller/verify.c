@@ -1,3 +1,4 @@
+#include "vdc/controller/audit.h"
 #include "vdc/controller/verify_internal.h"
 
 #define INVENTORY_TIMEOUT_MS 30000
@@ -86,6 +87,20 @@ on_inventory (HttpCall *call, const HttpAnswer *answer, const GError *error, gpo
     finish (verification);
 }
 
+static void
+on_audit (json_t *report, gpointer user_data)
+{
+    Verification *verification = user_data;
+    const json_t *finding = json_object_get (report, "finding");
+    if (json_is_object (finding)) {
+        g_autofree char *seq = g_strdup_printf ("%" G_GINT64_FORMAT, json_int (finding, "seq", 0));
+        verify_add (verification->findings, "audit_broken", NULL, NULL, seq, "entry %s of the audit: %s", seq,
+                    json_str (finding, "message", json_str (finding, "code", "not whole")));
+    }
+    json_decref (report);
+    finish (verification);
+}
+
 void
 verify_start (Controller *controller, VerifyDone done, gpointer user_data)
 {
@@ -99,6 +114,8 @@ verify_start (Controller *controller, VerifyDone done, gpointer user_data)
     verification->blind = json_array ();
     verification->open = 1;
     verify_store (controller, verification->findings);
+    verification->open++;
+    audit_verify (controller, on_audit, verification);
     g_hash_table_iter_init (&iter, controller->servers);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&server)) {
         g_autofree char *url = g_strconcat (server->url, "/v1/inventory", NULL);

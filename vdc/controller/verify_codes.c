@@ -37,6 +37,8 @@ static const VerifyCode codes[] = {
     {"job_stuck", "store", "a job runs, and nothing carries it on", REPAIR, "it is ended as failed"},
     {"trash_clash", "store", "a volume that is in use is also in the trash", REPAIR,
      "it is taken out of the trash; the volume stays as it is"},
+    {"audit_broken", "store", "an entry of the audit is missing, changed or out of its place",
+     "compare it with a backup of the store (vdc audit verify)", NULL},
     {"store_differs", "store", "what vdcd works with is not what its store holds", "restart vdcd", NULL},
     /* On a server. */
     {"domain_orphan", "server", "a VM runs that no application knows",
