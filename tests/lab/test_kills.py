@@ -125,6 +125,12 @@ class Damage(GridTest):
                 undo()
             self.wait_agreed(f'clean again after {code}')
 
+    def repair(self):
+        """What verify found is repaired by it, nothing is left to say."""
+        report = json.loads(self.lab.vdc('verify', '--repair', '--json').stdout)
+        self.assertTrue(report['repaired'])
+        self.assertEqual(([], []), (report['not_repaired'], report['findings']))
+
     def restart_agent(self):
         old = self.lab.processes('vdc-agent')
         os.kill(old[0], signal.SIGKILL)
@@ -134,17 +140,26 @@ class Damage(GridTest):
         """main-H9"""
         nft = ('nft', 'delete', 'chain', 'bridge', 'vdc')
         self.check('tap_orphan', TAP, lambda: self.inside('ip', 'tuntap', 'add', TAP, 'mode', 'tap'),
-                   lambda: self.inside('ip', 'link', 'delete', TAP))
+                   self.repair)
         self.check('bridge_orphan', BRIDGE, lambda: self.inside('ip', 'link', 'add', BRIDGE, 'type', 'bridge'),
-                   lambda: self.inside('ip', 'link', 'delete', BRIDGE))
+                   self.repair)
         self.check('chain_orphan', CHAIN, lambda: self.inside('nft', 'add', 'chain', 'bridge', 'vdc', CHAIN),
-                   lambda: self.inside(*nft, CHAIN))
+                   self.repair)
         tap = self.log_tap()
         self.check('tap_missing', 'web.1', lambda: self.inside('ip', 'link', 'set', tap, 'name', 'away'),
                    lambda: self.inside('ip', 'link', 'set', 'away', 'name', tap), also=['chain_orphan'])
         # As verify advises: a new agent lays the rules anew.
         self.check('wire_differs', 'web.1', lambda: self.inside('nft', 'insert', 'rule', 'bridge', 'vdc', tap, 'accept'),
                    self.restart_agent)
+
+        # The agent's own digest and number of rules stay: the content tells.
+        def swap_rule():
+            lines = self.inside('nft', '-a', 'list', 'chain', 'bridge', 'vdc', tap).splitlines()
+            handles = [line.rsplit('# handle ', 1)[1] for line in lines if '# handle ' in line]
+            self.inside('nft', 'replace', 'rule', 'bridge', 'vdc', tap, 'handle', handles[-2], 'accept')
+        self.check('wire_differs', 'web.1', swap_rule, self.repair)
+        self.check('wire_differs', 'all taps pass',
+                   lambda: self.inside('nft', 'insert', 'rule', 'bridge', 'vdc', 'from_taps', 'accept'), self.repair)
 
         def lose_rules():
             self.inside('nft', 'delete', 'element', 'bridge', 'vdc', 'taps', f'{{ "{tap}" }}')
@@ -178,7 +193,7 @@ class Damage(GridTest):
         group = self.inside('find', '/run/vdc/cgroup', '-type', 'd', '-name', f'vdc-{self.app_id}-web.1').split()
         groups = [os.path.join(os.path.dirname(path), GHOST) for path in group]
         self.assertTrue(groups)
-        self.check('cgroup_orphan', GHOST, lambda: self.inside('mkdir', *groups), lambda: self.inside('rmdir', *groups))
+        self.check('cgroup_orphan', GHOST, lambda: self.inside('mkdir', *groups), self.repair)
 
     def test_disks_and_volumes(self):
         """main-H9"""

@@ -517,15 +517,6 @@ wire_rules_nic_digest (const WireNic *nic, guint64 network_bps)
     return g_strndup (digest, 32);
 }
 
-guint
-wire_rules_nic_count (const WireNic *nic, guint64 network_bps)
-{
-    Chain chain = {.text = g_string_new (NULL), .nic = nic};
-    write_chain (&chain, network_bps);
-    g_string_free (chain.text, TRUE);
-    return chain.count;
-}
-
 GHashTable *
 wire_rules_nic_counters (const WireNic *nic)
 {
@@ -651,4 +642,38 @@ void
 wire_rules_remove_counter (GString *text, const char *counter)
 {
     g_string_append_printf (text, "delete counter bridge " WIRE_TABLE " %s\n", counter);
+}
+
+/* ---- for comparison ---- */
+
+/* One command for the other table; NULL: it is not about rules of the bridge family. */
+static char *
+scratch_command (const char *line, const char *table)
+{
+    static const char of_ours[] = " bridge " WIRE_TABLE " ";
+    const char *name = strstr (line, of_ours), *hook = strstr (line, " { type filter");
+    if (name == NULL || (!g_str_has_prefix (line, "add chain") && !g_str_has_prefix (line, "add rule") &&
+                         !g_str_has_prefix (line, "add counter") && !g_str_has_prefix (line, "add map") &&
+                         !g_str_has_prefix (line, "add set")))
+        return NULL;
+    gsize length = hook != NULL ? (gsize)(hook - line) : strlen (line);
+    gsize before = (gsize)(name - line), after = before + strlen (of_ours);
+    return g_strdup_printf ("%.*s bridge %s %.*s", (int)before, line, table, (int)(length - after),
+                            line + after);
+}
+
+void
+wire_rules_scratch (GString *text, const char *table, const WireMember *member)
+{
+    g_autoptr (GString) all = g_string_new (NULL);
+    wire_rules_base (all);
+    for (guint i = 0; i < member->nics->len; i++)
+        wire_rules_nic (all, g_ptr_array_index (member->nics, i), member->network_bps, TRUE);
+    g_auto (GStrv) lines = g_strsplit (all->str, "\n", -1);
+    g_string_append_printf (text, "add table bridge %s\n", table);
+    for (guint i = 0; lines[i] != NULL; i++) {
+        g_autofree char *command = scratch_command (lines[i], table);
+        if (command != NULL)
+            g_string_append_printf (text, "%s\n", command);
+    }
 }

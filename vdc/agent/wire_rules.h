@@ -17,12 +17,14 @@ void wire_rules_base (GString *text);
 /* All of @nic: chains, counters, map entries; replaces what stands. @host_cut: nothing between this NIC and
  * the server itself (a bridge made by us, not one of the operator's). */
 void wire_rules_nic (GString *text, const WireNic *nic, guint64 network_bps, gboolean host_cut);
-/* Number of rules wire_rules_nic makes in the chain named as the tap, and the digest in the first one's
- * comment. */
-guint wire_rules_nic_count (const WireNic *nic, guint64 network_bps);
+/* In the comment of the first rule that wire_rules_nic makes. */
 char *wire_rules_nic_digest (const WireNic *nic, guint64 network_bps);
 /* The counters of @nic: a set of names (caller unrefs). */
 GHashTable *wire_rules_nic_counters (const WireNic *nic);
+
+/* All rules of @member and the base, in chains of @table that hang on no hook: to read them back, for
+ * comparison. */
+void wire_rules_scratch (GString *text, const char *table, const WireMember *member);
 
 /* Chains and map entries of @tap go; whether they exist does not matter. Counters are deleted by name,
  * existing ones only, after this. */

@@ -19,13 +19,16 @@ from grid import ADDRESSES, Application, Tool, sh  # noqa: E402
 LB, WEB, WDB, DB = ('lb', 'out'), ('web.1', 'in'), ('web.1', 'db'), ('db', 'in')
 POINTS = ['start.19.tap_made', 'start.20.taps_made', 'start.21.rules_laid', 'start.18.bridge_made', 'start.22.tap_up']
 REMOVE_POINTS = ['stop.11.taps_gone', 'stop.12.rules_gone']
+# The last but one rule of a tap's chain makes way for one that lets everything pass.
+SWAP = ("handle=$(nft -a list chain bridge vdc %(tap)s | sed -n 's/.* # handle \\([0-9]*\\)$/\\1/p' | tail -2 | head -1); "
+        "nft replace rule bridge vdc %(tap)s handle $handle accept")
 rows = [0, 0]
 
 
 def row(good, name, note=''):
     rows[0] += 1
     rows[1] += not good
-    print('%s %d - %s%s' % ('ok' if good else 'not ok', rows[0], name, '' if good else ' # %s' % note), flush=True)
+    print('%s %d - %s%s' % ('ok' if good else 'not ok', rows[0], name, '' if good else ' # %s' % (note,)), flush=True)
 
 
 def output(*argv):
@@ -110,6 +113,10 @@ def damage(tool, app):
         ('tap deleted', ['ip', 'link', 'del', tap]),
         ('chain flushed', ['nft', 'flush', 'chain', 'bridge', 'vdc', tap]),
         ('rule added', ['nft', 'insert', 'rule', 'bridge', 'vdc', tap, 'accept']),
+        ('rule replaced by another, digest and number kept', ['sh', '-c', SWAP % {'tap': tap}]),
+        ('rule changed in the ARP chain', ['nft', 'flush', 'chain', 'bridge', 'vdc', tap + '_arp']),
+        ('ARP map entry deleted', ['nft', 'delete', 'element', 'bridge', 'vdc', 'arp_taps', '{ %s }' % tap]),
+        ('cut from the server no more', ['nft', 'delete', 'element', 'bridge', 'vdc', 'cut_ports', '{ "%s" }' % tap]),
         ('map entry deleted', ['nft', 'delete', 'element', 'bridge', 'vdc', 'taps', '{ %s }' % tap]),
         ('whole table deleted', ['nft', 'delete', 'table', 'bridge', 'vdc']),
         ('tap off its bridge', ['ip', 'link', 'set', tap, 'nomaster']),
