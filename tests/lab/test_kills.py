@@ -127,7 +127,7 @@ class Damage(GridTest):
 
     def repair(self):
         """What verify found is repaired by it, nothing is left to say."""
-        report = json.loads(self.lab.vdc('verify', '--repair', '--json').stdout)
+        report = self.lab.json('verify', '--repair')
         self.assertTrue(report['repaired'])
         self.assertEqual(([], []), (report['not_repaired'], report['findings']))
 
