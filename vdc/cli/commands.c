@@ -77,6 +77,42 @@ static const Option events_options[] = {
     {"after", 'a', "N", "only events with a greater number"},
     {NULL},
 };
+static const Option login_options[] = {
+    {"url", 'u', "URL", "of the grid's controller: https://HOST:PORT"},
+    {"ca", 0, "FILE", "certificate of the grid's CA"},
+    {NULL},
+};
+static const Option token_list_options[] = {
+    {"all", 0, NULL, "those of all users; for administrators"},
+    {NULL},
+};
+static const Option token_options[] = {
+    {"role", 'r', "ROLE", "at most this: viewer (unless given), operator, editor, admin"},
+    {"app", 0, "APP", "only this application (again for more)", TRUE},
+    {"expires", 'e', "TIME", "30d, 12h, 90m; 90d unless given"},
+    {NULL},
+};
+static const Option user_list_options[] = {
+    {"app", 0, "APP", "those who have a role on this application"},
+    {NULL},
+};
+static const Option user_create_options[] = {
+    {"role", 'r', "ROLE", "on the whole grid: none (unless given), viewer, operator, editor, admin"},
+    {"creates", 0, NULL, "may make applications, and is their admin"},
+    {"no-password", 0, NULL, "cannot log in before 'vdc user password'"},
+    {NULL},
+};
+static const Option user_role_options[] = {
+    {"app", 0, "APP", "the role on this application, not on the grid"},
+    {"creates", 0, NULL, "may make applications, and is their admin"},
+    {"no-creates", 0, NULL, "may not"},
+    {NULL},
+};
+static const Option user_logout_options[] = {
+    {"tokens", 0, NULL, "revoke the API tokens too"},
+    {NULL},
+};
+static const Option user_delete_options[] = {{"yes", 'y', NULL, "do not ask"}, {NULL}};
 
 const Command commands[] = {
     {"app list", "", "All applications and their states", NULL, "vdc app list\nvdc app list --json", NULL, 0,
@@ -207,6 +243,50 @@ const Command commands[] = {
      "and looks again; it deletes no data: volumes that nobody knows go to the trash, other files to the\n"
      "server's quarantine folder.",
      "vdc verify\nvdc verify --repair\nvdc verify --codes", verify_options, 0, 0, FALSE, cmd_verify},
+    {"login", "USER", "Log in as a user",
+     "The password is asked for, or read as a line from standard input. The login is kept in "
+     "~/.config/vdc/login and "
+     "lasts 12 hours;\n2 hours without a command end it. VDC_URL and VDC_TOKEN, when set, go before it.",
+     "vdc login ann --url https://grid.example:8443 --ca ca.crt\nvdc login ann < password-file",
+     login_options, 1, 1, FALSE, cmd_login},
+    {"logout", "", "End the login", NULL, "vdc logout", NULL, 0, 0, FALSE, cmd_logout},
+    {"whoami", "", "Who one is to the grid, and what one may", NULL, "vdc whoami\nvdc whoami --json", NULL, 0,
+     0, FALSE, cmd_whoami},
+    {"user list", "", "Users and their roles on the grid", NULL, "vdc user list\nvdc user list --app shop",
+     user_list_options, 0, 0, FALSE, cmd_user_list},
+    {"user show", "USER", "One user: roles and sessions", NULL, "vdc user show ann", NULL, 1, 1, FALSE,
+     cmd_user_show},
+    {"user create", "USER", "A user who may log in",
+     "The password is asked for twice, or read as a line from standard input.",
+     "vdc user create ann --creates\nvdc user create ops --role operator < password-file",
+     user_create_options, 1, 1, FALSE, cmd_user_create},
+    {"user password", "[USER]", "Change one's own password, or a user's",
+     "One's own: the current one is asked for first (on standard input: two lines), other sessions end. A "
+     "user's: all "
+     "the user's sessions end.",
+     "vdc user password\nvdc user password ann", NULL, 0, 1, FALSE, cmd_user_password},
+    {"user role", "USER ROLE", "Give a role on the grid, or with --app on an application",
+     "ROLE: none, viewer (sees), operator (starts, stops, scales, consoles), editor (changes, creates, "
+     "destroys), admin "
+     "(servers, networks, users; on an application: who has a role there).",
+     "vdc user role ann operator\nvdc user role ann editor --app shop\nvdc user role ann none --app shop",
+     user_role_options, 2, 2, FALSE, cmd_user_role},
+    {"user disable", "USER", "Nobody gets in as this user any more, also with tokens", NULL,
+     "vdc user disable ann", NULL, 1, 1, FALSE, cmd_user_disable},
+    {"user enable", "USER", "Undo that", NULL, "vdc user enable ann", NULL, 1, 1, FALSE, cmd_user_enable},
+    {"user logout", "USER", "End all sessions of a user", NULL,
+     "vdc user logout ann\nvdc user logout ann --tokens", user_logout_options, 1, 1, FALSE, cmd_user_logout},
+    {"user delete", "USER", "Remove a user with sessions and tokens",
+     "The user's applications stay. Asks for the name, unless --yes.", "vdc user delete ann",
+     user_delete_options, 1, 1, FALSE, cmd_user_delete},
+    {"token list", "", "One's API tokens", NULL, "vdc token list\nvdc token list --all", token_list_options,
+     0, 0, FALSE, cmd_token_list},
+    {"token create", "NAME", "A token for a program; shown once",
+     "It never may more than its owner does at that moment, and not more than its role and applications say.",
+     "vdc token create ci --role operator --app shop --expires 30d", token_options, 1, 1, FALSE,
+     cmd_token_create},
+    {"token revoke", "TOKEN", "End a token at once, by name or id", NULL, "vdc token revoke ci", NULL, 1, 1,
+     FALSE, cmd_token_revoke},
     {"completion", "[bash]", "Print the completion script of the shell", NULL,
      "vdc completion > /etc/bash_completion.d/vdc", NULL, 0, 1, FALSE, cmd_completion},
     {NULL},

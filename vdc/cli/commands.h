@@ -46,6 +46,23 @@ int cmd_instance_start (Cli *cli);
 int cmd_instance_stop (Cli *cli);
 int cmd_instance_restart (Cli *cli);
 
+int cmd_login (Cli *cli);
+int cmd_logout (Cli *cli);
+int cmd_whoami (Cli *cli);
+int cmd_me_password (Cli *cli);
+int cmd_token_list (Cli *cli);
+int cmd_token_create (Cli *cli);
+int cmd_token_revoke (Cli *cli);
+int cmd_user_list (Cli *cli);
+int cmd_user_show (Cli *cli);
+int cmd_user_create (Cli *cli);
+int cmd_user_password (Cli *cli);
+int cmd_user_role (Cli *cli);
+int cmd_user_disable (Cli *cli);
+int cmd_user_enable (Cli *cli);
+int cmd_user_logout (Cli *cli);
+int cmd_user_delete (Cli *cli);
+
 int cmd_exec (Cli *cli);
 int cmd_cp (Cli *cli);
 int cmd_console (Cli *cli);

@@ -115,6 +115,7 @@ offer_argument (Cli *cli, const char *kind, const char *typed)
         {"APP", "/applications", "name"},  {"CLASS", "/classes", "name"},    {"VOLUME", "/volumes", "name"},
         {"SERVER", "/servers", "name"},    {"NETWORK", "/networks", "name"}, {"JOB", "/jobs", "id"},
         {"TEMPLATE", "/catalogs", "name"}, {"TRASH", "/trash", "name"},
+        {"USER", "/users", "name"},        {"TOKEN", "/tokens", "name"},
     };
     if (strcmp (kind, "APP:INSTANCE") == 0) {
         offer_instances (cli, typed);

@@ -1,6 +1,7 @@
 #include "vdc/cli/config.h"
 
 #include "vdc/base/error.h"
+#include "vdc/base/file.h"
 #include "vdc/base/id.h"
 
 #include <string.h>
@@ -76,12 +77,29 @@ load_lab (Config *config, const char *name, GError **error)
     return FALSE;
 }
 
+static char *
+login_folder (void)
+{
+    return g_build_filename (g_get_user_config_dir (), "vdc", "login", NULL);
+}
+
+/* A token goes only to the grid that gave it. */
+static void
+load_login (Config *config)
+{
+    g_autofree char *folder = login_folder ();
+    g_autofree char *url = read_line (folder, "url");
+    if (url != NULL && config->token == NULL && (config->url == NULL || strcmp (config->url, url) == 0))
+        fill_from (config, folder);
+}
+
 static void
 load_user (Config *config)
 {
     g_autofree char *folder = g_build_filename (g_get_user_config_dir (), "vdc", NULL);
     config->token = from_environment ("VDC_TOKEN");
     config->ca_file = from_environment ("VDC_CA");
+    load_login (config);
     fill_from (config, folder);
     if (config->url != NULL || geteuid () != 0)
         return;
@@ -112,4 +130,40 @@ config_load (const char *lab, GError **error)
     while (g_str_has_suffix (config->url, "/"))
         config->url[strlen (config->url) - 1] = '\0';
     return g_steal_pointer (&config);
+}
+
+/* --- the login --------------------------------------------------------------------------------------------- */
+
+static gboolean
+keep (const char *folder, const char *name, const char *text, gsize length, GError **error)
+{
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+    return file_replace (path, text, length, 0600, error);
+}
+
+gboolean
+config_keep_login (const Config *config, const char *token, GError **error)
+{
+    g_autofree char *folder = login_folder (), *ca = NULL;
+    gsize length = 0;
+    if (config->ca_file != NULL && !g_file_get_contents (config->ca_file, &ca, &length, error))
+        return FALSE;
+    /* The token last: before it the others are of no use. */
+    return file_make_folder (folder, 0700, error) && config_drop_login (error) &&
+           (ca == NULL || keep (folder, "ca.crt", ca, length, error)) &&
+           keep (folder, "url", config->url, strlen (config->url), error) &&
+           keep (folder, "token", token, strlen (token), error);
+}
+
+gboolean
+config_drop_login (GError **error)
+{
+    static const char *const names[] = {"token", "url", "ca.crt"};
+    g_autofree char *folder = login_folder ();
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+        g_autofree char *path = g_build_filename (folder, names[i], NULL);
+        if (g_file_test (path, G_FILE_TEST_EXISTS) && !file_remove (path, error))
+            return FALSE;
+    }
+    return TRUE;
 }
