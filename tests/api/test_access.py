@@ -151,6 +151,8 @@ class Access(unittest.TestCase):
     def fits(self, route, expected, status, content):
         if expected != 'passes':
             return status == expected
+        if self.rules[route['name']][0] == 'public':  # a console's ticket is its own permission
+            return status < 500 and status != 401
         if route['method'] == 'GET':
             return status == (404 if any('{%s}' % name in route['path'] for name in NOT_THERE) else 200)
         if route['raw']:  # there is nothing to check before it is acted on: whatever comes of it

@@ -92,20 +92,29 @@ class Logins(unittest.TestCase):
         self.assertEqual({401, 429}, set(statuses))
 
     def test_many_logins_at_once_cost_little_memory(self):
-        """Each as another user, so that each is a hash: some are served, the rest is told to come back."""
+        """Each as another user, so that each is a hash: some are served, the rest is told to come back.
+
+        The release's figure: the sanitizers' memory is not what is promised."""
+        grid = accessgrid.AccessGrid(agent=False)
+        grid.build = apigrid.TOP + '/build/release'
+        if not os.path.exists(grid.build + '/vdc/controller/vdcd'):
+            self.skipTest('needs build/release')
+        self.addCleanup(grid.end)
+        grid.start()
+
         def rss():
-            with open(f'/proc/{self.grid.vdcd.pid}/status', encoding='ascii') as text:
+            with open(f'/proc/{grid.vdcd.pid}/status', encoding='ascii') as text:
                 return int(re.search(r'VmRSS:\s+(\d+)', text.read())[1]) * 1024
         def peak():
-            with open(f'/proc/{self.grid.vdcd.pid}/status', encoding='ascii') as text:
+            with open(f'/proc/{grid.vdcd.pid}/status', encoding='ascii') as text:
                 return int(re.search(r'VmHWM:\s+(\d+)', text.read())[1]) * 1024
         before = rss()
-        with open(f'/proc/{self.grid.vdcd.pid}/clear_refs', 'w', encoding='ascii') as clear:
+        with open(f'/proc/{grid.vdcd.pid}/clear_refs', 'w', encoding='ascii') as clear:
             clear.write('5')  # the peak counts from here
-        people = [Person(self.grid, f'crowd-{i}') for i in range(LOGINS_AT_ONCE)]
+        people = [Person(grid, f'crowd-{i}') for i in range(LOGINS_AT_ONCE)]
 
         def connect(person):
-            person.connection = self.grid.client.connection(120)
+            person.connection = grid.client.connection(120)
             person.connection.connect()
 
         def log_in(person):

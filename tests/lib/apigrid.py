@@ -102,6 +102,7 @@ class Grid:
     def __init__(self, agent=True, options=()):
         self.folder = tempfile.mkdtemp(prefix='vdc-api-')
         self.vdcd = self.agent = None
+        self.build = BUILD  # of vdcd
         self.with_agent = agent
         self.options = list(options)  # of vdcd
         self.ports = {name: free_port() for name in ('api', 'reports', 'agent')}
@@ -138,7 +139,7 @@ class Grid:
 
     def start_vdcd(self, env=None):
         self.vdcd = self.spawn('vdcd', [
-            BUILD + '/vdc/controller/vdcd', '--state', self.path('ctl'), '--listen', f'127.0.0.1:{self.ports["api"]}',
+            self.build + '/vdc/controller/vdcd', '--state', self.path('ctl'), '--listen', f'127.0.0.1:{self.ports["api"]}',
             '--agent-listen', f'127.0.0.1:{self.ports["reports"]}', '--catalog', self.path('classes'), '--catalog',
             self.path('templates'), '--images', self.path('images.json'), '--outside',
             '192.0.2.0/24,gateway=192.0.2.1,addresses=192.0.2.20-192.0.2.29,publish=127.0.0.1:20080-20099'] + self.options, env)
