@@ -14,6 +14,7 @@ typedef struct {
     const char *hypervisor;  /* "libvirt" or "fake" */
     const char *libvirt_uri; /* "qemu:///system" */
     const char *cgroup_root; /* "/sys/fs/cgroup" */
+    gboolean wires;          /* lay them also for fake VMs */
 } AgentOptions;
 
 /*

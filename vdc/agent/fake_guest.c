@@ -344,6 +344,27 @@ take_line (const char *line, gsize length, gpointer user_data)
     return guest->fd >= 0;
 }
 
+static void
+hang_up (FakeGuest *guest)
+{
+    g_clear_handle_id (&guest->read_source, g_source_remove);
+    if (guest->fd >= 0)
+        close (guest->fd);
+    guest->fd = -1;
+    line_reader_reset (&guest->reader);
+}
+
+void
+fake_guest_kill (FakeGuest *guest)
+{
+    hang_up (guest);
+    g_hash_table_remove_all (guest->streams);
+    /* A hook that it had begun runs again. */
+    g_clear_handle_id (&guest->step_timer, g_source_remove);
+    if (!guest->booted || strcmp (guest->state, "starting") == 0)
+        next_step (guest);
+}
+
 static gboolean
 can_read (int fd, GIOCondition condition, gpointer user_data)
 {
@@ -357,10 +378,8 @@ can_read (int fd, GIOCondition condition, gpointer user_data)
         line_reader_feed (&guest->reader, buffer, (gsize)n, take_line, guest);
         return G_SOURCE_CONTINUE;
     }
-    close (guest->fd);
-    guest->fd = -1;
     guest->read_source = 0;
-    line_reader_reset (&guest->reader);
+    hang_up (guest);
     return G_SOURCE_REMOVE;
 }
 

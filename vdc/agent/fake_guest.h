@@ -25,6 +25,8 @@ typedef void (*FakeGuestEnded) (FakeGuest *guest, const char *detail, gpointer u
 /* @console: socket of its serial console, NULL: none. @screen: socket of its screen, NULL: it has none. @up: it has been running for long; no boot, settings known. */
 FakeGuest *fake_guest_new (const char *channel, const char *console, const char *console_log, const char *screen, FakeFaults faults, gboolean up,
                            FakeGuestEnded ended, gpointer user_data);
+/* As vdc-guest is, killed and started again by init: the connection is lost, its state is kept. */
+void fake_guest_kill (FakeGuest *guest);
 void fake_guest_free (FakeGuest *guest);
 
 /* "boot:WEB,crash:*" for @class_name, and the word in the settings' property "fake_fault". */

@@ -4,6 +4,7 @@
  */
 #include "vdc/agent/hypervisor.h"
 
+#include "vdc/agent/fake_control.h"
 #include "vdc/agent/fake_guest.h"
 #include "vdc/base/error.h"
 #include "vdc/base/file.h"
@@ -15,8 +16,12 @@ typedef struct {
     char *folder;
     GMutex lock;
     GHashTable *vms; /* uuid → json_t record: name, spec, channel, console_log, going */
+    char *newest;    /* uuid of the VM made last */
+    gint away;       /* its "libvirtd" is dead; atomic */
     /* Main loop only. */
     GHashTable *guests; /* uuid → FakeGuest */
+    FakeControl *control;
+    guint return_timer;
 } Fake;
 
 typedef struct {
@@ -127,6 +132,66 @@ post (Fake *self, const char *uuid, const char *detail, gboolean up)
     g_idle_add (do_task, task);
 }
 
+/* --- deaths ------------------------------------------------------------------------------------------------ */
+
+static gboolean
+is_there (Fake *self, GError **error)
+{
+    if (!g_atomic_int_get (&self->away))
+        return TRUE;
+    g_set_error (error, VDC_ERROR, VDC_ERROR_UNREACHABLE, "the fake libvirtd is dead");
+    return FALSE;
+}
+
+static gboolean
+come_back (gpointer user_data)
+{
+    Fake *self = user_data;
+    self->return_timer = 0;
+    g_atomic_int_set (&self->away, FALSE);
+    self->base.listener.connected (TRUE, self->base.listener.user_data);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+go_away (Fake *self)
+{
+    if (self->return_timer != 0)
+        return;
+    g_atomic_int_set (&self->away, TRUE);
+    self->base.listener.connected (FALSE, self->base.listener.user_data);
+    self->return_timer = g_timeout_add (FAKE_AWAY_MS, come_back, self);
+}
+
+/* The newest VM that is still there, else any; caller frees. NULL: none. */
+static char *
+choose_vm (Fake *self)
+{
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+    GHashTableIter iter;
+    gpointer uuid;
+    if (self->newest != NULL && g_hash_table_contains (self->vms, self->newest))
+        return g_strdup (self->newest);
+    g_hash_table_iter_init (&iter, self->vms);
+    return g_hash_table_iter_next (&iter, &uuid, NULL) ? g_strdup (uuid) : NULL;
+}
+
+static void
+take_command (const char *word, gpointer user_data)
+{
+    Fake *self = user_data;
+    if (strcmp (word, "libvirtd") == 0) {
+        go_away (self);
+        return;
+    }
+    g_autofree char *uuid = choose_vm (self);
+    FakeGuest *guest = uuid != NULL ? g_hash_table_lookup (self->guests, uuid) : NULL;
+    if (strcmp (word, "vm") == 0 && uuid != NULL && forget (self, uuid))
+        post (self, uuid, "crashed", FALSE);
+    else if (strcmp (word, "guest") == 0 && guest != NULL)
+        fake_guest_kill (guest);
+}
+
 /* --- operations -------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -135,6 +200,8 @@ fake_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError **e
     Fake *self = fake_of (hypervisor);
     g_autofree char *checked = domain_xml_write (domain); /* as the real one would */
 
+    if (!is_there (self, error))
+        return FALSE;
     if (faults_of (domain->spec->document) & FAKE_START) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_FAILED, "cannot start the VM: fake fault");
         return FALSE;
@@ -151,6 +218,8 @@ fake_start (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError **e
     if (!save (self, domain->uuid, record, error))
         return FALSE;
     g_hash_table_insert (self->vms, g_strdup (domain->uuid), g_steal_pointer (&record));
+    g_free (self->newest);
+    self->newest = g_strdup (domain->uuid);
     *pid = 0;
     return TRUE;
 }
@@ -159,6 +228,8 @@ static gboolean
 fake_resume (Hypervisor *hypervisor, const char *uuid, GError **error)
 {
     Fake *self = fake_of (hypervisor);
+    if (!is_there (self, error))
+        return FALSE;
     g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
     json_t *record = g_hash_table_lookup (self->vms, uuid);
 
@@ -179,6 +250,8 @@ static gboolean
 fake_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
 {
     Fake *self = fake_of (hypervisor);
+    if (!is_there (self, error))
+        return FALSE;
     if (forget (self, uuid))
         post (self, uuid, "destroyed", FALSE);
     return TRUE;
@@ -188,6 +261,8 @@ static GPtrArray *
 fake_list (Hypervisor *hypervisor, GError **error)
 {
     Fake *self = fake_of (hypervisor);
+    if (!is_there (self, error))
+        return NULL;
     g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
     GPtrArray *vms = g_ptr_array_new_with_free_func ((GDestroyNotify)hypervisor_vm_free);
     GHashTableIter iter;
@@ -220,8 +295,11 @@ static void
 fake_free (Hypervisor *hypervisor)
 {
     Fake *self = fake_of (hypervisor);
+    fake_control_free (self->control);
+    g_clear_handle_id (&self->return_timer, g_source_remove);
     g_hash_table_unref (self->guests);
     g_hash_table_unref (self->vms);
+    g_free (self->newest);
     g_free (self->folder);
     g_mutex_clear (&self->lock);
     g_free (self);
@@ -277,6 +355,7 @@ hypervisor_fake_new (const char *state_folder, const HypervisorListener *listene
     self->guests = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)fake_guest_free);
     file_make_folder (self->folder, 0700, NULL);
     load (self);
+    self->control = fake_control_new (self->folder, take_command, self);
     g_idle_add (tell_connected, self);
     return &self->base;
 }

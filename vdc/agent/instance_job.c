@@ -1,8 +1,6 @@
 /* Work of one member in a thread: with copies, one at a time; the result is posted to the main loop. */
 #include "vdc/agent/instance_private.h"
 
-#include "vdc/base/bug.h"
-
 static gboolean
 job_done (gpointer data)
 {
@@ -37,7 +35,6 @@ run_kind (InstanceJob *job)
         break;
     case JOB_LIMITS:
         prepare_limits (job->host, spec, hypervisor_find_pid (job->uuid));
-        FP ("apply.06.limits_relaid");
         break;
     case JOB_DELETE:
         if (job->remove_root)

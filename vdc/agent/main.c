@@ -32,6 +32,7 @@ static GOptionEntry entries[] = {
     {"outside", 0, 0, G_OPTION_ARG_STRING, &options.outside, "Interface towards the outside network",
      "IFACE"},
     {"hypervisor", 0, 0, G_OPTION_ARG_STRING, &options.hypervisor, "libvirt or fake", "NAME"},
+    {"wires", 0, 0, G_OPTION_ARG_NONE, &options.wires, "Lay wires also for fake VMs", NULL},
     {"libvirt-uri", 0, 0, G_OPTION_ARG_STRING, &options.libvirt_uri, "Local libvirt (qemu:///system)", "URI"},
     {"cgroup-root", 0, 0, G_OPTION_ARG_STRING, &options.cgroup_root, "Control groups (/sys/fs/cgroup)",
      "DIR"},

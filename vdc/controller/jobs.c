@@ -153,7 +153,7 @@ pass_end (const char *kind)
     else if (strcmp (kind, "restore") == 0)
         FP ("restore.04.ended");
     else
-        FP ("apply.08.ended");
+        FP ("apply.07.ended");
 }
 
 void

@@ -156,7 +156,7 @@ decide_again (Controller *controller, ApplicationRecord *application, MemberReco
     member->again = member->renew = FALSE;
     member->incarnation++;
     member->timer_us = controller_now_us (controller);
-    FP ("apply.07.restarting");
+    FP ("apply.06.restarting");
 }
 
 /* Every client confirmed the settings that say so, and nothing is under way on its inputs any more; or time
