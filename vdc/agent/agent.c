@@ -1,3 +1,4 @@
+#include "vdc/agent/disk_watch.h"
 #include "vdc/agent/agent.h"
 
 #include "vdc/agent/probe.h"
@@ -21,6 +22,7 @@ struct Agent {
     GHashTable *strays;    /* "APP/MEMBER" that a thread is removing though there is no Instance */
     GHashTable *viewers;   /* of screens */
     Reporter *reporter;
+    DiskWatch *disk_watch;
     guint survey_timer, rotate_timer, hold_timer; /* hold: nothing is reported yet */
     gboolean surveying, survey_again;
     guint mtu;
@@ -259,8 +261,12 @@ survey_done (Survey *survey_result, gpointer user_data)
     for (GList *item = all; item != NULL; item = item->next) {
         Instance *instance = item->data;
         json_t *counters = json_object_get (survey_result->counters, instance_key (instance));
-        if (counters != NULL)
+        if (counters != NULL) {
+            json_put (counters, "volumes",
+                      disk_watch_volumes (agent->disk_watch, instance_uuid (instance),
+                                          instance_spec (instance), agent->host.disks));
             instance_set_counters (instance, json_incref (counters));
+        }
         if (survey_result->vms != NULL)
             instance_found (instance, find_vm (survey_result, instance_uuid (instance)),
                             survey_result->asked_us);
@@ -278,6 +284,7 @@ survey (Agent *agent)
     if (agent->surveying)
         return;
     agent->surveying = TRUE;
+    disk_watch_poke (agent->disk_watch);
     survey_begin (&agent->host, agent_specs (agent), survey_done, agent);
 }
 
@@ -348,15 +355,17 @@ agent_server (Agent *agent)
     uname (&system);
     disk_space (host->disks, &disk_total, &disk_free);
     return json_pack (
-        "{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:i, s:i, s:o, s:s}", "server",
-        host->server, "boot_id", host->boot_id, "agent_version", VDC_VERSION, "accel", host->accel,
+        "{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:i, s:i, s:o, s:s, s:I, s:I, "
+        "s:f}",
+        "server", host->server, "boot_id", host->boot_id, "agent_version", VDC_VERSION, "accel", host->accel,
         "accel_reason", json_str_new (host->accel_reason), "cpus", (int)g_get_num_processors (),
         "memory_bytes", (json_int_t)host_memory_bytes ("MemTotal:"), "memory_free_bytes",
         (json_int_t)host_memory_bytes ("MemAvailable:"), "disk_bytes", (json_int_t)disk_total,
         "disk_free_bytes", (json_int_t)disk_free, "qemu", ops->emulator_version (host->hypervisor), "libvirt",
         ops->library_version (host->hypervisor), "kernel", system.release, "mtu", (int)agent->mtu,
         "cgroup_version", cgroups_version (host->cgroups), "cgroup_problem",
-        json_str_new (cgroups_problem (host->cgroups)), "hypervisor", ops->name);
+        json_str_new (cgroups_problem (host->cgroups)), "hypervisor", ops->name, "at_us",
+        (json_int_t)g_get_monotonic_time (), "cpu_us", (json_int_t)host_cpu_us (), "load", host_load ());
 }
 
 static json_t *
@@ -474,6 +483,7 @@ open_hypervisor (Agent *agent, const AgentOptions *options)
     agent->host.hypervisor = strcmp (options->hypervisor, "fake") == 0
                                  ? hypervisor_fake_new (agent->host.state_folder, &listener)
                                  : hypervisor_libvirt_new (options->libvirt_uri, &listener);
+    agent->disk_watch = disk_watch_new (agent->host.hypervisor);
 }
 
 Agent *

@@ -1,6 +1,9 @@
 #include "vdc/agent/host.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 char *
 host_record_path (const Host *host, const char *application, const char *member)
@@ -43,6 +46,28 @@ char *
 host_cgroup_name (const char *application_id, const char *member)
 {
     return domain_name (application_id, member);
+}
+
+/* /proc/stat: "cpu  user nice system idle iowait irq softirq steal …", in ticks. */
+guint64
+host_cpu_us (void)
+{
+    g_autofree char *text = NULL;
+    guint64 user, nice, system, idle, wait, irq, softirq;
+    if (!g_file_get_contents ("/proc/stat", &text, NULL, NULL) ||
+        sscanf (text,
+                "cpu %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
+                " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                &user, &nice, &system, &idle, &wait, &irq, &softirq) != 7)
+        return 0;
+    return (user + nice + system + irq + softirq) * G_USEC_PER_SEC / (guint64)sysconf (_SC_CLK_TCK);
+}
+
+double
+host_load (void)
+{
+    double load = 0;
+    return getloadavg (&load, 1) == 1 ? load : 0;
 }
 
 guint64

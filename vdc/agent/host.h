@@ -30,5 +30,9 @@ char *host_console_socket (const Host *host, const char *application_id, const c
 char *host_screen_socket (const Host *host, const char *application_id, const char *member);
 char *host_cgroup_name (const char *application_id, const char *member);
 
+/* CPU time used on this machine since it was started, all processors together; 0: not known. */
+guint64 host_cpu_us (void);
+/* Load over one minute. */
+double host_load (void);
 /* "MemTotal:", "MemAvailable:": from /proc/meminfo, 0 when unknown. */
 guint64 host_memory_bytes (const char *key);

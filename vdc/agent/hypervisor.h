@@ -52,6 +52,15 @@ typedef struct {
     gboolean (*destroy) (Hypervisor *hypervisor, const char *uuid, GError **error);
     /* Every VM whose name or metadata is ours, of HypervisorVm; caller unrefs. NULL on failure. */
     GPtrArray *(*list) (Hypervisor *hypervisor, GError **error);
+    /*
+     * {UUID: {"vdb": {"read_bytes", "written_bytes", "reads", "writes"}}} of our VMs. Asks QEMU: a VM that
+     * hangs makes it hang. NULL on failure.
+     */
+    json_t *(*disk_counters) (Hypervisor *hypervisor, GError **error);
+    /* Of VMs that have no control group and no taps: put "cpu_us", "memory_bytes", "nics", "wires" of @spec's
+     * into
+     * @counters. NULL: they have. */
+    void (*counters) (Hypervisor *hypervisor, const Spec *spec, json_t *counters);
     /* "QEMU 7.2.22", "9.0.0"; static or owned by it, "" when unknown. */
     const char *(*emulator_version) (Hypervisor *hypervisor);
     const char *(*library_version) (Hypervisor *hypervisor);

@@ -285,6 +285,58 @@ fake_list (Hypervisor *hypervisor, GError **error)
     return vms;
 }
 
+/* What each second adds: every fake VM is as busy as the other, so that tests know the rates. */
+#define FAKE_CPU_US 250000
+#define FAKE_NIC_BYTES 1000
+#define FAKE_WIRE_BYTES 500
+#define FAKE_DISK_BYTES 4096
+
+static json_int_t
+since_boot (gint64 each_second)
+{
+    return g_get_monotonic_time () * each_second / G_USEC_PER_SEC;
+}
+
+static json_t *
+fake_disk_counters (Hypervisor *hypervisor, GError **error)
+{
+    Fake *self = fake_of (hypervisor);
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+    json_t *found = json_object ();
+    GHashTableIter iter;
+    gpointer uuid;
+
+    g_hash_table_iter_init (&iter, self->vms);
+    while (g_hash_table_iter_next (&iter, &uuid, NULL))
+        json_put (found, uuid,
+                  json_pack ("{s:{s:I, s:I, s:I, s:I}}", "vdb", "read_bytes", since_boot (FAKE_DISK_BYTES),
+                             "written_bytes", since_boot (FAKE_DISK_BYTES), "reads", since_boot (1), "writes",
+                             since_boot (1)));
+    return found;
+}
+
+static void
+fake_counters (Hypervisor *hypervisor, const Spec *spec, json_t *counters)
+{
+    json_t *nics = json_object (), *wires = json_object (), *nic, *rule;
+    gsize i, k;
+    json_array_foreach (spec_nics (spec), i, nic) {
+        json_put (nics, json_str (nic, "terminal", ""),
+                  json_pack ("{s:I, s:I, s:I, s:I, s:i}", "rx_bytes", since_boot (FAKE_NIC_BYTES), "tx_bytes",
+                             since_boot (FAKE_NIC_BYTES), "rx_packets", since_boot (1), "tx_packets",
+                             since_boot (1), "dropped", 0));
+        json_array_foreach (json_object_get (nic, "rules"), k, rule) {
+            json_put (
+                wires, json_str (rule, "wire", ""),
+                json_pack ("{s:I, s:I}", "bytes", since_boot (FAKE_WIRE_BYTES), "packets", since_boot (1)));
+        }
+    }
+    json_put (counters, "cpu_us", json_integer (since_boot (FAKE_CPU_US)));
+    json_put (counters, "memory_bytes", json_integer ((json_int_t)spec->memory_bytes));
+    json_put (counters, "nics", nics);
+    json_put (counters, "wires", wires);
+}
+
 static const char *
 fake_version (Hypervisor *hypervisor)
 {
@@ -311,6 +363,8 @@ static const HypervisorOps fake_ops = {
     .resume = fake_resume,
     .destroy = fake_destroy,
     .list = fake_list,
+    .disk_counters = fake_disk_counters,
+    .counters = fake_counters,
     .emulator_version = fake_version,
     .library_version = fake_version,
     .free = fake_free,

@@ -444,6 +444,55 @@ libvirt_list (Hypervisor *hypervisor, GError **error)
     return ok ? g_steal_pointer (&vms) : NULL;
 }
 
+static void
+put_disks (json_t *found, const virDomainStatsRecord *record)
+{
+    static const char *const names[][2] = {{"rd.bytes", "read_bytes"},
+                                           {"wr.bytes", "written_bytes"},
+                                           {"rd.reqs", "reads"},
+                                           {"wr.reqs", "writes"}};
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    unsigned n = 0;
+    json_t *disks = json_object ();
+    virTypedParamsGetUInt (record->params, record->nparams, "block.count", &n);
+    for (unsigned i = 0; i < n; i++) {
+        g_autofree char *key = g_strdup_printf ("block.%u.name", i);
+        const char *target = NULL;
+        json_t *counters = json_object ();
+        for (guint k = 0; k < G_N_ELEMENTS (names); k++) {
+            g_autofree char *name = g_strdup_printf ("block.%u.%s", i, names[k][0]);
+            unsigned long long value;
+            if (virTypedParamsGetULLong (record->params, record->nparams, name, &value) > 0)
+                json_put (counters, names[k][1], json_integer ((json_int_t)value));
+        }
+        virTypedParamsGetString (record->params, record->nparams, key, &target);
+        json_put (disks, target != NULL ? target : "", counters);
+    }
+    virDomainGetUUIDString (record->dom, uuid);
+    json_put (found, uuid, disks);
+}
+
+static json_t *
+libvirt_disk_counters (Hypervisor *hypervisor, GError **error)
+{
+    virDomainStatsRecordPtr *records = NULL;
+    virConnectPtr connection = take_connection (libvirt_of (hypervisor), error);
+    if (connection == NULL)
+        return NULL;
+    int n = virConnectGetAllDomainStats (connection, VIR_DOMAIN_STATS_BLOCK, &records,
+                                         VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING |
+                                             VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    json_t *found = n >= 0 ? json_object () : NULL;
+    for (int i = 0; i < n; i++)
+        if (is_ours (records[i]->dom))
+            put_disks (found, records[i]);
+    if (n < 0)
+        fail ("cannot look at the disks", error);
+    virDomainStatsRecordListFree (records);
+    virConnectClose (connection);
+    return found;
+}
+
 static const char *
 libvirt_emulator_version (Hypervisor *hypervisor)
 {
@@ -471,6 +520,7 @@ static const HypervisorOps libvirt_ops = {
     .resume = libvirt_resume,
     .destroy = libvirt_destroy,
     .list = libvirt_list,
+    .disk_counters = libvirt_disk_counters,
     .emulator_version = libvirt_emulator_version,
     .library_version = libvirt_library_version,
     .free = libvirt_free,

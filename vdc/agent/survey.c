@@ -29,8 +29,11 @@ member_counters (const Host *host, const Spec *spec, const WireCounters *all)
     json_t *counters = wire_counters (spec, all);
 
     cgroup_usage (host->cgroups, group, &cpu_us, &memory_bytes);
+    json_put (counters, "at_us", json_integer (g_get_monotonic_time ()));
     json_put (counters, "cpu_us", json_integer ((json_int_t)cpu_us));
     json_put (counters, "memory_bytes", json_integer ((json_int_t)memory_bytes));
+    if (host->hypervisor->ops->counters != NULL)
+        host->hypervisor->ops->counters (host->hypervisor, spec, counters);
     return counters;
 }
 

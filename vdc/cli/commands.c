@@ -114,6 +114,14 @@ static const Option user_logout_options[] = {
 };
 static const Option user_delete_options[] = {{"yes", 'y', NULL, "do not ask"}, {NULL}};
 
+static const Option top_options[] = {
+    {"sort", 's', "WHAT", "cpu (unless given), memory or network"},
+    {"limit", 'l', "N", "so many lines, 20 unless given"},
+    {"interval", 'i', "SECONDS", "between two looks on a terminal, 5 unless given"},
+    {"once", '1', NULL, "look once, also on a terminal"},
+    {NULL},
+};
+
 const Command commands[] = {
     {"app list", "", "All applications and their states", NULL, "vdc app list\nvdc app list --json", NULL, 0,
      0, FALSE, cmd_app_list},
@@ -237,6 +245,9 @@ const Command commands[] = {
      "vdc job retry 1f2e3d", wait_options, 1, 1, FALSE, cmd_job_retry},
     {"events", "", "The numbered log of changes", NULL, "vdc events --after 120\nvdc events --follow --json",
      events_options, 0, 0, FALSE, cmd_events},
+    {"top", "[APP]", "The busiest instances",
+     "CPU of 100% is one core. On a terminal it is shown again until interrupted.",
+     "vdc top\nvdc top shop --sort memory\nvdc top --once --json", top_options, 0, 1, FALSE, cmd_top},
     {"verify", "", "Compare what runs on the servers with what is meant to run",
      "Exit code 0: clean. 1: findings. 6: a server could not be looked at. --repair does what can lose "
      "nothing\n"

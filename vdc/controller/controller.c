@@ -9,6 +9,7 @@
 #include "vdc/controller/api/consoles.h"
 #include "vdc/controller/class_create.h"
 #include "vdc/controller/audit.h"
+#include "vdc/controller/metrics/metrics.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/jobs.h"
 #include "vdc/controller/reconcile.h"
@@ -170,6 +171,8 @@ controller_new (const ControllerOptions *options, GError **error)
     controller->pki_folder = g_build_filename (options->state_folder, "pki", NULL);
     controller->agent_port = g_strdup (options->agent_port != NULL ? options->agent_port : "8444");
     controller->started_us = clock_monotonic_us (controller->clock);
+    g_autofree char *metrics = g_build_filename (options->state_folder, "metrics", NULL);
+    controller->metrics = metrics_new (options->no_metrics_history ? NULL : metrics);
     controller->noted = json_array ();
     controller->written = json_array ();
     controller->applications =
@@ -225,6 +228,7 @@ controller_free (Controller *controller)
     consoles_free (controller->consoles);
     access_free (controller->access);
     seal_free (controller->seal);
+    metrics_free (controller->metrics);
     if (controller->store != NULL)
         store_close (controller->store);
     json_decref (controller->noted);
@@ -273,6 +277,7 @@ on_tick (gpointer user_data)
     Controller *controller = user_data;
     agent_watch_tick (controller);
     access_tick (controller);
+    metrics_tick (controller);
     reconcile_all (controller);
     return G_SOURCE_CONTINUE;
 }

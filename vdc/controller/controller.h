@@ -40,6 +40,7 @@ typedef struct {
     const char
         *outside; /* of a new store: "192.0.2.0/24,gateway=…,addresses=A-B,publish=IP:P1-P2"; or NULL */
     const char *const *names; /* the API may be called by, for the certificate; NULL-terminated */
+    gboolean no_metrics_history;
     Clock *clock;             /* NULL: the machine's */
     gint64 trash_keep_us;     /* how long what was destroyed is kept; 0: TRASH_KEEP_US */
     guint trash_free_percent; /* below which the trash is emptied; 0: TRASH_FREE_PERCENT */
@@ -69,6 +70,7 @@ typedef struct Controller {
     gint64 started_us; /* monotonic */
     gint64 kept_us;    /* monotonic, of the last housekeeping */
     gint64 clock_us;   /* wall minus monotonic, as of the last round; 0: no round yet */
+    struct Metrics *metrics;
     struct Seal *seal; /* secrets/seal.h */
     json_t *noted;     /* events for the next commit */
     json_t *written;   /* [table, key, value|null] for the next commit */

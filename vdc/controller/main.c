@@ -26,6 +26,7 @@ typedef struct {
     char *state, *listen, *agent_listen, *images, *built_images, *outside, *agent_port;
     char **catalogs, **names;
     double trash_keep_hours;
+    gboolean no_metrics_history;
     gint trash_free_percent;
     gboolean list_routes;
     /* issue */
@@ -61,6 +62,8 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
          "outside network of a new grid: SUBNET,gateway=A,addresses=A-B[,publish=A:P-P]", "SPEC"},
         {"name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->names,
          "further name or address of this controller", "NAME"},
+        {"no-metrics-history", 0, 0, G_OPTION_ARG_NONE, &options->no_metrics_history,
+         "keep no metrics over time", NULL},
         {"trash-keep", 0, 0, G_OPTION_ARG_DOUBLE, &options->trash_keep_hours,
          "how long what was destroyed can be restored (24)", "HOURS"},
         {"trash-free", 0, 0, G_OPTION_ARG_INT, &options->trash_free_percent,
@@ -140,6 +143,7 @@ make_controller (const Options *options, GError **error)
     const ControllerOptions settings = {
         .state_folder = options->state,
         .catalog_folders = options->catalogs != NULL ? (const char *const *)options->catalogs : none,
+        .no_metrics_history = options->no_metrics_history,
         .images_file = options->images,
         .built_images = options->built_images,
         .agent_port = options->agent_port,

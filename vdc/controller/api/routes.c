@@ -84,6 +84,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_login (router, controller);
     routes_add_users (router, controller);
     routes_add_tokens (router, controller);
+    routes_add_metrics (router, controller);
     routes_add_verify (router, controller);
     routes_add_audit (router, controller);
     routes_add_ui (router, controller);
