@@ -2,7 +2,7 @@
 import hashlib
 import json
 import os
-import signal
+import re
 import subprocess
 import unittest
 
@@ -279,6 +279,88 @@ class Catalogs(unittest.TestCase):
         for i in range(8):
             self.client.delete(f'uploads/{i:064x}')
         self.grid.wait_server()
+
+    # --- and run ---------------------------------------------------------------------------------------------------------
+
+    def started(self, name='page', settings=''):
+        self.client.post('applications', {'name': name, 'description': USER % (name, 'PAGE, stop_timeout: 2' + settings)})
+        self.addCleanup(self.remove_if_there, name)
+        return self.grid.job(self.client.act(name, 'start'))
+
+    def remove_if_there(self, name):
+        try:
+            self.remove_application(name)
+        except vdc.ApiError as error:
+            self.assertEqual(404, error.status)
+
+    def test_an_unmanaged_class_runs(self):
+        self.catalog()
+        data = disk(7 << 20, 6 << 20)
+        digest = hashlib.sha256(data).hexdigest()
+        self.grid.done(self.make(self.upload(data)))
+        self.assertEqual('done', self.started()['state'])
+        web = self.client.instance('page', 'web')
+        self.assertEqual(('running', 'mine/PAGE@1.0.0'), (web['state'], web['class']))
+        # Its server had not the image: it is there now, whole, and its holes are holes.
+        here = self.grid.path('s1/images', digest, 'root.raw')
+        with open(here, 'rb') as fetched:
+            self.assertEqual(data, fetched.read())
+        self.assertLess(os.stat(here).st_blocks * 512, len(data))
+        with open(self.grid.path('s1/disks/page/web.seed'), 'rb') as seed:
+            seed = seed.read()
+        for words in (b'cidata', b'"local-hostname":"web"', web['nics'][0]['mac'].encode(), b'#cloud-config'):
+            self.assertIn(words, seed)
+        self.assertIn('no vdc-guest', self.refused(409, lambda: self.client.post(
+            'applications/page/instances/web/exec', {'argv': ['true']})))
+        self.assertEqual([], self.grid.settled_findings())
+        # An agent that was killed finds it ready.
+        self.grid.kill_agent()
+        self.grid.start_agent()
+        self.grid.wait_server()
+        self.client.wait_instance('page', 'web', lambda now: now['state'] == 'running', 'runs on')
+        self.assertEqual(web['incarnation'], self.client.instance('page', 'web')['incarnation'])
+        self.grid.done(self.client.act('page', 'stop'))
+        self.assertNotIn('guest did not stop in time', self.grid.read('agent.log'))
+        self.grid.done(self.client.act('page', 'start'))
+        # A server keeps no image that nobody there has.
+        self.remove_application('page')
+        self.grid.kill_agent()
+        self.grid.start_agent()
+        self.grid.wait_server()
+        self.client.wait('the image is gone', lambda: not os.listdir(self.grid.path('s1/images')), 20, 0.2)
+
+    def test_one_that_does_not_listen_to_its_power_button_is_ended(self):
+        self.catalog()
+        self.grid.done(self.make(self.upload(disk(5 << 20))))
+        self.assertEqual('done', self.started(settings=', set: {fake_fault: stubborn}')['state'])
+        self.grid.done(self.client.act('page', 'stop'))
+        self.assertIn('guest did not stop in time', self.grid.read('agent.log'))
+
+    def test_one_whose_inputs_do_not_answer_is_not_ready(self):
+        self.catalog()
+        self.grid.done(self.make(self.upload(disk(5 << 20))))
+        job = self.started(settings=', start_timeout: 2, restart: {limit: 0, window: 1h}, set: {fake_fault: hang}')
+        self.assertEqual('failed', job['state'])
+        self.assertIn('not ready within 2 s', job['error']['message'])
+
+    def test_it_starts_when_what_it_is_wired_to_is_ready(self):
+        self.catalog()
+        text = (BROUGHT % '1.0.0').replace('  in: {side: input, protocol: http}\n',
+                                           '  in: {side: input, protocol: http}\n  db: {side: output, protocol: mysql}\n')
+        digest = self.upload(disk(5 << 20))
+        self.grid.done(self.client.post('classes', {'catalog': 'mine', 'upload': digest, 'description': text}))
+        description = USER % ('page', 'PAGE') + '  - web.db -> db.in\nvolumes:\n  data: {size: 8M}\n'
+        description = description.replace('wires:', '  db:  {class: BASE, volumes: {data: data}, set: {fake_fault: slow}}\nwires:')
+        self.client.post('applications', {'name': 'page', 'description': description})
+        self.addCleanup(self.remove_if_there, 'page')
+        before = self.grid.last_event()
+        self.grid.done(self.client.act('page', 'start'))
+        order = [(event['id'], event['state']) for event in self.grid.events(before) if event['kind'] == 'instance.state']
+        self.assertLess(order.index(('db', 'running')), order.index(('web', 'running')))
+        # Its VM itself was held back: no guest of ours in it would wait.
+        log = [line for line in self.grid.read('agent.log').splitlines() if 'member moves' in line]
+        moves = [re.search(r'member=(\S+) .*to=(\S+)', line).groups() for line in log if 'application=page ' in line]
+        self.assertLess(moves.index(('db', 'running')), moves.index(('web', 'preparing')))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 /*
- * Anything somebody could upload as a disk image: the header checker. The first two bytes choose the format asked for
- * and how much longer than its head the file is.
+ * Anything somebody could upload as a disk image: the header checker. The first two bytes choose the format
+ * asked for and how much longer than its head the file is.
  */
 #include "vdc/base/error.h"
 #include "vdc/controller/image_header.h"

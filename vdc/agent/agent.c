@@ -416,6 +416,18 @@ load_members (Agent *agent)
     vdc_log (VDC_LOG_INFO, "members found again", "count", count, NULL);
 }
 
+/* What was fetched goes when no member has it any more; at the start, when nothing is being fetched. */
+static void
+sweep_images (Agent *agent)
+{
+    g_autoptr (GHashTable) wanted = disk_root_images (agent->host.disks);
+    g_autoptr (GPtrArray) specs = agent_specs (agent);
+
+    for (guint i = 0; i < specs->len; i++)
+        g_hash_table_add (wanted, g_strdup (((Spec *)specs->pdata[i])->image_digest));
+    image_fetch_sweep (agent->host.images, wanted);
+}
+
 static gboolean
 open_folders (Host *host, const AgentOptions *options, GError **error)
 {
@@ -468,6 +480,9 @@ open_host (Host *host, const AgentOptions *options, GError **error)
     host->disks = disks_new (host->state_folder, images, fake, error);
     if (host->disks == NULL)
         return FALSE;
+    host->images = image_fetch_new (host->state_folder, options->controller, error);
+    if (host->images == NULL)
+        return FALSE;
     WireConfig wires = {options->server, options->backbone, options->outside};
     if (fake && !options->wires)
         return TRUE;
@@ -504,6 +519,7 @@ agent_new (const AgentOptions *options, GError **error)
     }
     open_hypervisor (agent, options);
     load_members (agent);
+    sweep_images (agent);
     agent->survey_timer = g_timeout_add (SURVEY_MS, survey_now, agent);
     agent->rotate_timer = g_timeout_add (ROTATE_MS, rotate_consoles, agent);
     /* First it is seen what runs: a report that knows less than the one before it would look like a loss. */
@@ -528,6 +544,7 @@ agent_free (Agent *agent)
     hypervisor_free (agent->host.hypervisor);
     wire_host_free (agent->host.wires);
     cgroups_free (agent->host.cgroups);
+    image_fetch_free (agent->host.images);
     disks_free (agent->host.disks);
     g_free (agent->host.server);
     g_free (agent->host.state_folder);

@@ -27,6 +27,7 @@ disks_new (const char *state_folder, const char *images_folder, gboolean pretend
     disks->disks = g_build_filename (state_folder, "disks", NULL);
     disks->volumes = g_build_filename (state_folder, "volumes", NULL);
     disks->images = g_strdup (images_folder);
+    disks->fetched = g_build_filename (state_folder, "images", NULL);
     disks->pretend = pretend;
     if (!file_make_folder (disks->disks, 0700, error) || !file_make_folder (disks->volumes, 0700, error))
         return NULL;
@@ -43,6 +44,7 @@ disks_free (Disks *disks)
     g_free (disks->disks);
     g_free (disks->volumes);
     g_free (disks->images);
+    g_free (disks->fetched);
     g_free (disks);
 }
 
@@ -86,7 +88,10 @@ char *
 disk_image_file (Disks *disks, const char *digest, const char *file, GError **error)
 {
     g_autofree char *path = g_build_filename (disks->images, digest, file, NULL);
+    g_autofree char *fetched = g_build_filename (disks->fetched, digest, file, NULL);
 
+    if (access (path, R_OK) != 0 && access (fetched, R_OK) == 0)
+        return g_steal_pointer (&fetched);
     if (!disks->pretend && access (path, R_OK) != 0) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND,
                      "image sha256:%.12s… has no %s on this server (%s)", digest, file, disks->images);
@@ -124,11 +129,11 @@ sync_file (const char *path, GError **error)
 }
 
 static gboolean
-create_overlay (Disks *disks, const char *path, const char *base, GError **error)
+create_overlay (Disks *disks, const char *path, const char *base, const char *base_format, GError **error)
 {
     g_autofree char *temporary = g_strconcat (path, ".new", NULL);
-    const char *argv[] = {"qemu-img", "create", "-q", "-f",      "qcow2", "-F",
-                          "qcow2",    "-b",     base, temporary, NULL};
+    const char *argv[] = {"qemu-img",  "create", "-q", "-f",      "qcow2", "-F",
+                          base_format, "-b",     base, temporary, NULL};
 
     unlink (temporary);
     gboolean ok = disks->pretend ? file_replace (temporary, "", 0, 0600, error)
@@ -159,7 +164,7 @@ disk_root_ensure (Disks *disks, const Spec *spec, gboolean *made, GError **error
     if (!disk_need_space (disks, disks->pretend ? 0 : ROOT_RESERVE_BYTES, "the root disk", error))
         return NULL;
     if (!file_remove (record, error) || !file_remove (path, error) ||
-        !create_overlay (disks, path, base, error))
+        !create_overlay (disks, path, base, spec->image_format, error))
         return NULL;
     FP ("start.15.root_made");
     g_autofree char *text = g_strdup_printf ("{\"epoch\":%" G_GINT64_FORMAT ",\"digest\":\"%s\"}",
@@ -173,10 +178,22 @@ disk_root_ensure (Disks *disks, const Spec *spec, gboolean *made, GError **error
     return g_steal_pointer (&path);
 }
 
+char *
+disk_seed_write (Disks *disks, const Spec *spec, GBytes *seed, GError **error)
+{
+    g_autofree char *path = root_path (disks, spec->application, spec->member, ".seed");
+    gsize length;
+    const void *data = g_bytes_get_data (seed, &length);
+
+    if (!file_replace (path, data, length, 0600, error))
+        return NULL;
+    return g_steal_pointer (&path);
+}
+
 gboolean
 disk_root_delete (Disks *disks, const char *application, const char *member, GError **error)
 {
-    static const char *const endings[] = {".json", ".qcow2", ".qcow2.new", ".json.new"};
+    static const char *const endings[] = {".json", ".qcow2", ".qcow2.new", ".json.new", ".seed", ".seed.new"};
     g_autofree char *folder = g_build_filename (disks->disks, application, NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS (endings); i++) {
@@ -189,6 +206,35 @@ disk_root_delete (Disks *disks, const char *application, const char *member, GEr
     rmdir (folder); /* only when it was the last */
     FP ("destroy.04.root_gone");
     return TRUE;
+}
+
+static void
+add_images_of (const char *folder, GHashTable *digests)
+{
+    g_autoptr (GDir) files = g_dir_open (folder, 0, NULL);
+    const char *name;
+
+    while (files != NULL && (name = g_dir_read_name (files)) != NULL) {
+        g_autofree char *path = g_build_filename (folder, name, NULL);
+        g_autoptr (json_t) record = g_str_has_suffix (name, ".json") ? json_parse_file (path, NULL) : NULL;
+        const char *digest = json_str (record, "digest", NULL);
+        if (digest != NULL)
+            g_hash_table_add (digests, g_strdup (digest));
+    }
+}
+
+GHashTable *
+disk_root_images (Disks *disks)
+{
+    GHashTable *digests = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr (GDir) folders = g_dir_open (disks->disks, 0, NULL);
+    const char *application;
+
+    while (folders != NULL && (application = g_dir_read_name (folders)) != NULL) {
+        g_autofree char *folder = g_build_filename (disks->disks, application, NULL);
+        add_images_of (folder, digests);
+    }
+    return digests;
 }
 
 json_t *

@@ -19,7 +19,9 @@ Disks *disks_new (const char *state_folder, const char *images_folder, gboolean 
 void disks_free (Disks *disks);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Disks, disks_free)
 
-/* Path of @file of the image @digest (hex). VDC_ERROR_NOT_FOUND when it is not on this server. Caller frees.
+/*
+ * Path of @file of the image @digest (hex), in the images' folder or among those fetched (STATE/images).
+ * VDC_ERROR_NOT_FOUND when it is not on this server. Caller frees.
  */
 char *disk_image_file (Disks *disks, const char *digest, const char *file, GError **error);
 
@@ -29,8 +31,15 @@ char *disk_image_file (Disks *disks, const char *digest, const char *file, GErro
  * is short.
  */
 char *disk_root_ensure (Disks *disks, const Spec *spec, gboolean *made, GError **error);
+/*
+ * The disk that tells a member without vdc-guest its name and addresses: replaced at each start, deleted with
+ * the root disk. Caller frees the path.
+ */
+char *disk_seed_write (Disks *disks, const Spec *spec, GBytes *seed, GError **error);
 gboolean disk_root_delete (Disks *disks, const char *application, const char *member, GError **error);
 
+/* Digests (hex, owned) of the images that root disks lie on. Caller unrefs. */
+GHashTable *disk_root_images (Disks *disks);
 /* [{"application","member","path"}] of root disks. */
 json_t *disk_root_list (Disks *disks);
 

@@ -4,7 +4,7 @@
 #include "vdc/agent/disk.h"
 
 struct Disks {
-    char *state, *disks, *volumes, *images;
+    char *state, *disks, *volumes, *images, *fetched;
     gboolean pretend;
     GMutex lock; /* volume records */
 };

@@ -106,9 +106,13 @@ append_machine (GString *xml, const Domain *domain)
     line (xml, 1, "<vcpu placement='static'>%u</vcpu>", vcpus);
     line (xml, 1, "<os>");
     line (xml, 2, "<type arch='x86_64' machine='q35'>hvm</type>");
-    line (xml, 2, "<kernel>%s</kernel>", domain->kernel);
-    line (xml, 2, "<initrd>%s</initrd>", domain->initrd);
-    line (xml, 2, "<cmdline>%s</cmdline>", spec->image_cmdline);
+    if (spec->unmanaged) {
+        line (xml, 2, "<boot dev='hd'/>");
+    } else {
+        line (xml, 2, "<kernel>%s</kernel>", domain->kernel);
+        line (xml, 2, "<initrd>%s</initrd>", domain->initrd);
+        line (xml, 2, "<cmdline>%s</cmdline>", spec->image_cmdline);
+    }
     line (xml, 1, "</os>");
     line (xml, 1, "<features>");
     line (xml, 2, "<acpi/>");
@@ -135,9 +139,9 @@ append_root (GString *xml, const Domain *domain)
     /* Said here, so that libvirt never guesses a format from bytes that a guest may write. */
     if (domain->root_base != NULL)
         line (xml, 3,
-              "<backingStore type='file'><format type='qcow2'/><source "
+              "<backingStore type='file'><format type='%s'/><source "
               "file='%s'/><backingStore/></backingStore>",
-              domain->root_base);
+              domain->spec->image_format, domain->root_base);
     else
         line (xml, 3, "<backingStore/>");
     line (xml, 3, "<target dev='vda' bus='virtio'/>");
@@ -162,6 +166,21 @@ append_volume (GString *xml, const Domain *domain, guint i)
         line (xml, 3, "<readonly/>");
     line (xml, 3, "<serial>%s</serial>", volume->serial);
     append_slot (xml, SLOT_VOLUMES + i);
+    line (xml, 2, "</disk>");
+}
+
+/* In the slot of the last volume: it is never there beside a seed. */
+static void
+append_seed (GString *xml, const Domain *domain)
+{
+    line (xml, 2, "<disk type='file' device='disk'>");
+    line (xml, 3, "<driver name='qemu' type='raw' cache='writeback'/>");
+    line (xml, 3, "<source file='%s'/>", domain->seed);
+    line (xml, 3, "<backingStore/>");
+    line (xml, 3, "<target dev='vdz' bus='virtio'/>");
+    line (xml, 3, "<readonly/>");
+    line (xml, 3, "<serial>seed</serial>");
+    append_slot (xml, SLOT_VOLUMES + SPEC_VOLUMES_MAX - 1);
     line (xml, 2, "</disk>");
 }
 
@@ -190,6 +209,11 @@ append_serial (GString *xml, const Domain *domain)
     line (xml, 3, "<log file='%s' append='on'/>", domain->console_log);
     line (xml, 3, "<target type='isa-serial' port='0'/>");
     line (xml, 2, "</serial>");
+}
+
+static void
+append_channel (GString *xml, const Domain *domain)
+{
     line (xml, 2, "<controller type='virtio-serial' index='0'>");
     append_slot (xml, SLOT_CHANNEL);
     line (xml, 2, "</controller>");
@@ -234,8 +258,12 @@ append_devices (GString *xml, const Domain *domain)
     append_root (xml, domain);
     for (guint i = 0; i < domain->spec->n_volumes; i++)
         append_volume (xml, domain, i);
+    if (domain->seed != NULL)
+        append_seed (xml, domain);
     line (xml, 2, "<controller type='usb' model='none'/>");
     append_serial (xml, domain);
+    if (!domain->spec->unmanaged)
+        append_channel (xml, domain);
     for (guint i = 0; i < domain->spec->n_nics; i++)
         append_nic (xml, domain, i);
     if (domain->spec->screen)

@@ -1,9 +1,10 @@
 /*
  * The libvirt description of one member's VM. Pure: values in, text out.
  *
- * q35, direct kernel boot, virtio throughout, every device on pcie.0 at a fixed address (order and count of
- * others never move a device): 1 root disk, 2 virtio-serial, 3 rng and with it the display of a class that has one,
- * 4… volumes, 16… NICs. No USB, no balloon. The metadata holds the whole spec, so that a running VM says by itself what it is.
+ * q35, direct kernel boot (unmanaged: by SeaBIOS from the root disk), virtio throughout, every device on
+ * pcie.0 at a fixed address (order and count of others never move a device): 1 root disk, 2 virtio-serial, 3
+ * rng and with it the display of a class that has one, 4… volumes, 16… NICs. No USB, no balloon. The metadata
+ * holds the whole spec, so that a running VM says by itself what it is.
  */
 #pragma once
 
@@ -23,7 +24,8 @@ typedef struct {
     const char *name;      /* "vdc-APPLICATION_ID-MEMBER" */
     const char *accel;     /* "kvm" or "tcg" */
     const char *root;      /* overlay, qcow2 */
-    const char *root_base; /* what it lies on, qcow2; NULL: nothing */
+    const char *root_base; /* what it lies on, in the format of its image; NULL: nothing */
+    const char *seed;      /* of one without vdc-guest: an ISO 9660, read only; NULL: none */
     const char *kernel, *initrd;
     const char *channel;     /* unix socket of org.vdc.guest.0, made by QEMU */
     const char *console;     /* unix socket of the serial console, made by QEMU */

@@ -6,6 +6,7 @@
 
 #include "vdc/agent/cgroup.h"
 #include "vdc/agent/hypervisor.h"
+#include "vdc/agent/image_fetch.h"
 #include "vdc/agent/volume.h"
 #include "vdc/agent/wire_apply.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     char *boot_id;
     char *accel, *accel_reason;
     Disks *disks;
+    ImageFetch *images; /* NULL: none are fetched (tests) */
     Cgroups *cgroups;
     Hypervisor *hypervisor;
     WireHost *wires; /* NULL: wires are pretended, with the fake hypervisor */

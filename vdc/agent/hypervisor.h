@@ -48,6 +48,8 @@ typedef struct {
     gboolean (*start) (Hypervisor *hypervisor, const Domain *domain, pid_t *pid, GError **error);
     /* Let it run. Running already is no error. */
     gboolean (*resume) (Hypervisor *hypervisor, const char *uuid, GError **error);
+    /* Press its power button: a guest that listens shuts itself down. A missing VM is no error. */
+    gboolean (*press) (Hypervisor *hypervisor, const char *uuid, GError **error);
     /* As by pulling its plug; it is gone when this returns. A missing one is no error. */
     gboolean (*destroy) (Hypervisor *hypervisor, const char *uuid, GError **error);
     /* Every VM whose name or metadata is ours, of HypervisorVm; caller unrefs. NULL on failure. */

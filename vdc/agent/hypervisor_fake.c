@@ -97,7 +97,8 @@ begin (Task *task)
 {
     g_autoptr (json_t) record = take_record (task->self, task->uuid);
 
-    if (record == NULL || g_hash_table_contains (task->self->guests, task->uuid))
+    if (record == NULL || g_hash_table_contains (task->self->guests, task->uuid) ||
+        json_bool (json_object_get (record, "spec"), "unmanaged", FALSE))
         return;
     FakeGuest *guest =
         fake_guest_new (json_str (record, "channel", ""), json_str (record, "console", NULL),
@@ -246,6 +247,19 @@ fake_resume (Hypervisor *hypervisor, const char *uuid, GError **error)
     return TRUE;
 }
 
+/* Only what has no guest of ours is asked so. */
+static gboolean
+fake_press (Hypervisor *hypervisor, const char *uuid, GError **error)
+{
+    Fake *self = fake_of (hypervisor);
+    g_autoptr (json_t) record = take_record (self, uuid);
+
+    if (record != NULL && !(faults_of (json_object_get (record, "spec")) & FAKE_STUBBORN) &&
+        forget (self, uuid))
+        post (self, uuid, "shutdown", FALSE);
+    return TRUE;
+}
+
 static gboolean
 fake_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
 {
@@ -361,6 +375,7 @@ static const HypervisorOps fake_ops = {
     .name = "fake",
     .start = fake_start,
     .resume = fake_resume,
+    .press = fake_press,
     .destroy = fake_destroy,
     .list = fake_list,
     .disk_counters = fake_disk_counters,

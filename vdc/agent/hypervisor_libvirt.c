@@ -350,6 +350,26 @@ end_process (const char *uuid)
 }
 
 static gboolean
+libvirt_press (Hypervisor *hypervisor, const char *uuid, GError **error)
+{
+    g_autoptr (GError) local = NULL;
+    virConnectPtr connection = take_connection (libvirt_of (hypervisor), error);
+    if (connection == NULL)
+        return FALSE;
+    virDomainPtr domain = look_up (connection, uuid, &local);
+    gboolean ok = local == NULL;
+
+    if (domain != NULL && virDomainShutdownFlags (domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN) != 0)
+        ok = fail ("cannot press the VM's power button", &local);
+    if (domain != NULL)
+        virDomainFree (domain);
+    virConnectClose (connection);
+    if (local != NULL)
+        g_propagate_error (error, g_steal_pointer (&local));
+    return ok;
+}
+
+static gboolean
 libvirt_destroy (Hypervisor *hypervisor, const char *uuid, GError **error)
 {
     g_autoptr (GError) local = NULL;
@@ -518,6 +538,7 @@ static const HypervisorOps libvirt_ops = {
     .name = "libvirt",
     .start = libvirt_start,
     .resume = libvirt_resume,
+    .press = libvirt_press,
     .destroy = libvirt_destroy,
     .list = libvirt_list,
     .disk_counters = libvirt_disk_counters,

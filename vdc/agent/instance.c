@@ -56,8 +56,9 @@ guest_had_its_time (gpointer user_data)
 static void
 stop (Instance *instance)
 {
-    gboolean told =
-        instance->channel != NULL && channel_send (instance->channel, json_pack ("{s:s}", "t", "stop"));
+    gboolean asked = instance->spec->unmanaged;
+    gboolean told = asked || (instance->channel != NULL &&
+                              channel_send (instance->channel, json_pack ("{s:s}", "t", "stop")));
 
     FP ("stop.06.guest_told");
     if (told && instance->spec->stop_timeout_s > 0)
@@ -67,6 +68,8 @@ stop (Instance *instance)
     FP ("stop.07.stopping");
     if (instance->stop_timer == 0)
         clean (instance);
+    else if (asked) /* by its power button: nobody of ours is in it */
+        instance_job_push (instance_job_new (instance, JOB_PRESS));
 }
 
 static void
@@ -98,9 +101,24 @@ view_of (const Instance *instance)
                        (instance->wired == NULL || !spec_same_wires (instance->wired, instance->spec)),
         .deleting = instance->deleting != DELETE_NOT,
         .power = instance->spec->power,
+        .held = instance_is_held (instance),
         .wanted = instance->spec->incarnation,
         .have = instance->have,
     };
+}
+
+/* "waiting", as a guest of ours says while its start hook is held back. */
+static void
+note_held (Instance *instance, const InstanceView *view)
+{
+    gboolean waits = view->held && view->power && view->wanted > view->have &&
+                     (view->vm == VM_ABSENT || view->vm == VM_STOPPED || view->vm == VM_FAILED);
+    g_autoptr (json_t) state = json_pack ("{s:s}", "state", "waiting");
+
+    if (!waits || strcmp (instance->guest.state, "waiting") == 0)
+        return;
+    guest_state_take (&instance->guest, "state", state);
+    instance_tell (instance);
 }
 
 void
@@ -108,6 +126,7 @@ instance_step (Instance *instance)
 {
     InstanceView view = view_of (instance);
 
+    note_held (instance, &view);
     switch (instance_decide (&view)) {
     case DO_NOTHING:
         if (instance->limits_stale && instance->vm == VM_RUNNING && instance->known && !instance->busy) {

@@ -38,6 +38,7 @@ typedef struct {
     gboolean wires_stale;
     gboolean deleting;
     gboolean power;
+    gboolean held; /* it may not begin yet: what it is wired to is not ready, and no guest in it would wait */
     gint64 wanted, have; /* incarnations; have: of the last start tried, -1 for none */
 } InstanceView;
 

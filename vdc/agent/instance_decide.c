@@ -26,7 +26,7 @@ decide_without_vm (const InstanceView *view)
     if (view->deleting)
         return DO_DELETE;
     /* An incarnation is tried once: whether and when to try again is the controller's decision. */
-    return view->power && view->wanted > view->have ? DO_START : DO_NOTHING;
+    return view->power && !view->held && view->wanted > view->have ? DO_START : DO_NOTHING;
 }
 
 InstanceAction

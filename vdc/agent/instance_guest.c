@@ -112,6 +112,7 @@ instance_open_channel (Instance *instance)
 void
 instance_close_channel (Instance *instance)
 {
+    instance_watch_end (instance);
     g_clear_pointer (&instance->sessions, sessions_free);
     g_clear_pointer (&instance->channel, channel_free);
     g_clear_pointer (&instance->settings_sent, g_free);
@@ -121,6 +122,7 @@ instance_close_channel (Instance *instance)
 void
 instance_send_settings (Instance *instance)
 {
+    instance_unmanaged_configured (instance);
     if (instance->channel == NULL || !channel_is_up (instance->channel) || !instance->mtu_known ||
         !spec_is_whole (instance->spec))
         return;

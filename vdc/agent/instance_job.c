@@ -43,6 +43,9 @@ run_kind (InstanceJob *job)
     case JOB_KILL:
         hypervisor->ops->destroy (hypervisor, job->uuid, &job->result.error);
         break;
+    case JOB_PRESS:
+        hypervisor->ops->press (hypervisor, job->uuid, &job->result.error);
+        break;
     case JOB_RESUME:
         hypervisor->ops->resume (hypervisor, job->uuid, &job->result.error);
         break;

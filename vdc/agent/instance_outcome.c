@@ -37,7 +37,10 @@ runs (Instance *instance)
 {
     instance->known = TRUE;
     instance->dirty = TRUE;
-    instance_open_channel (instance);
+    if (instance->spec->unmanaged)
+        instance_watch_begin (instance);
+    else
+        instance_open_channel (instance);
     instance_move (instance, VM_RUNNING);
     FP ("start.28.running");
 }
@@ -113,6 +116,8 @@ wires_finished (Instance *instance, InstanceJob *job)
         instance_set_error (instance, NULL, NULL);
     instance_keep (instance);
     instance_send_settings (instance);
+    if (instance->watch != NULL || instance->vm == VM_RUNNING)
+        instance_watch_begin (instance);
     instance_tell (instance);
 }
 
@@ -170,6 +175,7 @@ instance_job_finished (InstanceJob *job)
     case JOB_DELETE:
         delete_finished (instance, job);
         break;
+    case JOB_PRESS: /* nobody may listen: the time it has runs */
     case JOB_KILL:
     case JOB_LIMITS:
     case JOB_RESUME: /* what follows comes as an event, or at the next look */

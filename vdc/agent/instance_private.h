@@ -8,6 +8,8 @@
 #include "vdc/agent/guest_state.h"
 #include "vdc/agent/instance.h"
 
+typedef struct InstanceWatch InstanceWatch;
+
 typedef enum { DELETE_NOT, DELETE_KEEP_ROOT, DELETE_ALL } Deleting;
 
 struct Instance {
@@ -37,7 +39,8 @@ struct Instance {
     Channel *channel;
     Sessions *sessions;
     Console *console;
-    char *settings_sent; /* in this connection of the channel */
+    char *settings_sent;  /* in this connection of the channel */
+    InstanceWatch *watch; /* while an unmanaged one runs */
     json_t *counters;
 };
 
@@ -61,6 +64,16 @@ void instance_close_channel (Instance *instance);
 /* When they are others than the guest has, and it is there. */
 void instance_send_settings (Instance *instance);
 
+/* --- instance_unmanaged.c: a member without vdc-guest */
+
+/* While it runs: ask its inputs, which says what a guest would. No effect on one with vdc-guest. */
+void instance_watch_begin (Instance *instance);
+void instance_watch_end (Instance *instance);
+/* Nobody in it could wait for its servers: it is started when it may go. */
+gboolean instance_is_held (const Instance *instance);
+/* Settings reach it at its next boot: there is nobody to wait for. */
+void instance_unmanaged_configured (Instance *instance);
+
 /* --- instance_job.c */
 
 typedef enum {
@@ -69,6 +82,7 @@ typedef enum {
     JOB_WIRES,
     JOB_DELETE,
     JOB_KILL,
+    JOB_PRESS,
     JOB_RESUME,
     JOB_LIMITS
 } InstanceJobKind;

@@ -1,5 +1,6 @@
 #include "vdc/agent/prepare.h"
 
+#include "vdc/agent/seed.h"
 #include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 #include "vdc/base/log.h"
@@ -15,7 +16,7 @@ typedef struct {
     const Host *host;
     const Spec *spec;
     Domain domain;
-    char *kernel, *initrd, *base, *root, *uuid, *name, *channel, *console, *console_log, *screen, *group;
+    char *kernel, *initrd, *base, *root, *seed, *uuid, *name, *channel, *console, *console_log, *screen, *group;
     char **volumes;
     GArray *taps; /* of WireTap */
     DomainNic *nics;
@@ -37,6 +38,7 @@ start_clear (Start *start)
     g_free (start->initrd);
     g_free (start->base);
     g_free (start->root);
+    g_free (start->seed);
     g_free (start->uuid);
     g_free (start->name);
     g_free (start->channel);
@@ -49,19 +51,50 @@ start_clear (Start *start)
     g_free (start->nics);
 }
 
+static guint
+inner_mtu (const Start *start)
+{
+    return start->taps->len ? g_array_index (start->taps, WireTap, 0).mtu : 0;
+}
+
 /* --- steps ------------------------------------------------------------------------------------------------- */
 
 static gboolean
-do_image (Start *start, GError **error)
+find_image (Start *start, GError **error)
 {
     const Spec *spec = start->spec;
     Disks *disks = start->host->disks;
 
+    start->base = disk_image_file (disks, spec->image_digest, spec->image_root, error);
+    if (start->base == NULL || spec->unmanaged)
+        return start->base != NULL;
     start->kernel = disk_image_file (disks, spec->image_digest, spec->image_kernel, error);
     start->initrd =
         start->kernel ? disk_image_file (disks, spec->image_digest, spec->image_initrd, error) : NULL;
-    start->base = start->initrd ? disk_image_file (disks, spec->image_digest, spec->image_root, error) : NULL;
-    return start->base != NULL;
+    return start->initrd != NULL;
+}
+
+/*
+ * What this server has not is fetched. The fake hypervisor needs no image; one that people brought comes all
+ * the same, so that its way is tested.
+ */
+static gboolean
+do_image (Start *start, GError **error)
+{
+    const Host *host = start->host;
+    g_autoptr (GError) local = NULL;
+    gboolean missing = host->wires == NULL && start->spec->unmanaged;
+
+    if (!missing && find_image (start, &local))
+        return TRUE;
+    if (host->images == NULL || (local != NULL && !vdc_error_is_not_found (local))) {
+        if (local != NULL)
+            g_propagate_error (error, g_steal_pointer (&local));
+        return local == NULL && find_image (start, error);
+    }
+    g_clear_pointer (&start->base, g_free);
+    g_clear_pointer (&start->kernel, g_free);
+    return image_fetch (host->images, start->spec->image_digest, error) && find_image (start, error);
 }
 
 static gboolean
@@ -149,6 +182,18 @@ undo_wires (Start *start)
     return TRUE; /* what lies below does not need them */
 }
 
+/* After the wires: the seed says their MTU. */
+static gboolean
+do_seed (Start *start, GError **error)
+{
+    if (!start->spec->unmanaged)
+        return TRUE;
+    g_autoptr (GBytes) seed = seed_new (start->spec, inner_mtu (start));
+    start->seed = disk_seed_write (start->host->disks, start->spec, seed, error);
+    FP ("publish.15.seed_made");
+    return start->seed != NULL;
+}
+
 static void
 fill_domain (Start *start)
 {
@@ -169,6 +214,7 @@ fill_domain (Start *start)
         .accel = host->accel,
         .root = start->root,
         .root_base = start->base,
+        .seed = start->seed,
         .kernel = start->kernel,
         .initrd = start->initrd,
         .channel = start->channel,
@@ -283,9 +329,9 @@ static const struct {
      */
     gboolean (*undo) (Start *start);
 } steps[] = {
-    {"image", do_image, NULL},      {"disk", do_disk, undo_disk},       {"volume", do_volumes, undo_volumes},
-    {"wire", do_wires, undo_wires}, {"domain", do_domain, undo_domain}, {"domain", do_limits, undo_limits},
-    {"domain", do_go, NULL},
+    {"image", do_image, NULL},          {"disk", do_disk, undo_disk}, {"volume", do_volumes, undo_volumes},
+    {"wire", do_wires, undo_wires},     {"disk", do_seed, NULL},      {"domain", do_domain, undo_domain},
+    {"domain", do_limits, undo_limits}, {"domain", do_go, NULL},
 };
 
 static gboolean
@@ -297,12 +343,6 @@ fail (PrepareResult *result, const char *step, GError *error)
                     (error->code == VDC_ERROR_UNREACHABLE || error->code == VDC_ERROR_UNKNOWN_RESULT) &&
                     strcmp (step, "domain") == 0;
     return FALSE;
-}
-
-static guint
-inner_mtu (const Start *start)
-{
-    return start->taps->len ? g_array_index (start->taps, WireTap, 0).mtu : 0;
 }
 
 /* The first @count steps, backwards. */
@@ -398,7 +438,9 @@ static const struct {
     {NULL, VDC_ERROR_FULL,
      "free space on this server's disk, or remove unused volumes with `vdc volume destroy`, then start "
      "again"},
-    {"image", VDC_ERROR_NOT_FOUND, "build the class image with `appliances/build`, then start again"},
+    {"image", VDC_ERROR_NOT_FOUND,
+     "build the class image with `appliances/build`, or bring it with `vdc class create`, then start again"},
+    {"image", VDC_ERROR_UNREACHABLE, "the controller does not answer this server; start again when it does"},
     {"volume", VDC_ERROR_CONFLICT, "stop the instance that uses the volume, then start again"},
     {"volume", VDC_ERROR_NOT_FOUND, "create the volume again or name another one"},
     {"wire", VDC_ERROR_INVALID,

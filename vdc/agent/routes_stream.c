@@ -34,7 +34,14 @@ begin_session (HttpRequest *request, Agent *agent, json_t *first)
         return;
     }
     const char *id = NULL;
-    if (instance_sessions (instance) == NULL) {
+    if (instance_spec (instance)->unmanaged) {
+        json_decref (first);
+        g_set_error (
+            &error, VDC_ERROR, VDC_ERROR_REFUSED,
+            "%s has no vdc-guest in it (its class is unmanaged), so nothing can be run or copied there; use "
+            "its console, or ssh",
+            instance_key (instance));
+    } else if (instance_sessions (instance) == NULL) {
         json_decref (first);
         g_set_error (&error, VDC_ERROR, VDC_ERROR_UNREACHABLE, "the member does not run");
     } else

@@ -109,8 +109,9 @@ parse_image (Spec *spec, const json_t *image, GError **error)
 
     if (!g_str_has_prefix (digest, "sha256:") || !is_hex (digest + 7, 64))
         return invalid (error, "image.digest", "\"sha256:\" and 64 hex digits");
-    if (strcmp (format, "qcow2") != 0)
-        return invalid (error, "image.format", "qcow2");
+    if (strcmp (format, "qcow2") != 0 && strcmp (format, "raw") != 0)
+        return invalid (error, "image.format", "qcow2 or raw");
+    spec->image_format = g_strdup (format);
     spec->image_digest = g_strdup (digest + 7);
     spec->image_root = g_strdup (json_str (image, "root", "root.qcow2"));
     spec->image_kernel = g_strdup (json_str (image, "kernel", "vmlinuz"));
@@ -216,6 +217,8 @@ parse_volumes (Spec *spec, const json_t *volumes, GError **error)
 
     if (count > SPEC_VOLUMES_MAX)
         return invalid (error, "volumes", "at most 12");
+    if (spec->unmanaged && count >= SPEC_VOLUMES_MAX)
+        return invalid (error, "volumes", "at most 11 beside a seed");
     spec->volumes = g_new0 (SpecVolume, count + 1);
     for (gsize i = 0; i < count; i++) {
         spec->n_volumes++;
@@ -260,6 +263,7 @@ parse (Spec *spec, const json_t *document, GError **error)
         return invalid (error, "power", "\"on\" or \"off\"");
     spec->power = strcmp (power, "on") == 0;
     spec->screen = json_bool (document, "screen", FALSE);
+    spec->unmanaged = json_bool (document, "unmanaged", FALSE);
     spec->generation = json_int (document, "generation", 0);
     spec->incarnation = json_int (document, "incarnation", 0);
     spec->root_epoch = json_int (document, "root_epoch", 0);
@@ -334,6 +338,7 @@ spec_unref (Spec *spec)
     g_free (spec->image_kernel);
     g_free (spec->image_initrd);
     g_free (spec->image_cmdline);
+    g_free (spec->image_format);
     g_free (spec);
 }
 

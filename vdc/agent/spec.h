@@ -40,7 +40,9 @@ typedef struct {
     gboolean screen; /* the VM has a display */
     char *image_digest; /* 64 hex, without "sha256:" */
     char *image_root, *image_kernel, *image_initrd, *image_cmdline;
-    double cpu; /* cores */
+    char *image_format; /* "qcow2", "raw" */
+    gboolean unmanaged; /* no vdc-guest in it: boots by firmware, reads a seed */
+    double cpu;         /* cores */
     gboolean cpu_cap;
     guint64 memory_bytes, network_bps;
     SpecNic *nics;

@@ -1,4 +1,5 @@
 #include "vdc/agent/wire_host.h"
+#include "vdc/agent/wire_probe.h"
 
 #include "vdc/agent/wire_rules.h"
 #include "vdc/base/error.h"
@@ -193,7 +194,7 @@ put_wires (json_t *wires, const WireCounters *counters, const WireNic *nic)
     static const WireCount zero;
     for (guint i = 0; i < nic->rules->len; i++) {
         const WireRule *rule = g_ptr_array_index (nic->rules, i);
-        if (json_object_get (wires, rule->wire) != NULL)
+        if (json_object_get (wires, rule->wire) != NULL || g_str_has_prefix (rule->wire, WIRE_PROBE_WIRE))
             continue;
         g_autofree char *name = wire_counter_name (nic->tap, rule->wire);
         const WireCount *count = g_hash_table_lookup (counters->counters, name);
@@ -211,6 +212,8 @@ wire_counters_member (const WireCounters *counters, const WireMember *member)
     json_t *nics = json_object (), *wires = json_object (), *whole = json_object ();
     for (guint i = 0; i < member->nics->len; i++) {
         const WireNic *nic = g_ptr_array_index (member->nics, i);
+        if (nic->probe)
+            continue;
         json_put (nics, nic->terminal, nic_counters (counters, nic));
         put_wires (wires, counters, nic);
     }

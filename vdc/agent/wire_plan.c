@@ -1,5 +1,7 @@
 #include "vdc/agent/wire_plan.h"
 
+#include "vdc/agent/wire_probe.h"
+
 #include "vdc/base/error.h"
 #include "vdc/base/id.h"
 
@@ -245,8 +247,8 @@ parse_ports (const json_t *item, const char *where, GArray *ports, GError **erro
     return TRUE;
 }
 
-static void
-rule_free (gpointer data)
+void
+wire_rule_free (gpointer data)
 {
     WireRule *rule = data;
     g_free (rule->wire);
@@ -399,7 +401,7 @@ parse_nic (const json_t *item, const char *where, WireMember *member, GError **e
 {
     WireNic *nic = g_new0 (WireNic, 1);
     nic->aliases = g_array_new (FALSE, FALSE, sizeof (guint32));
-    nic->rules = g_ptr_array_new_with_free_func (rule_free);
+    nic->rules = g_ptr_array_new_with_free_func (wire_rule_free);
     g_ptr_array_add (member->nics, nic);
 
     if (!need_checked (item, where, "terminal", id_is_terminal, &nic->terminal, error) ||
@@ -468,6 +470,8 @@ wire_member_parse (const json_t *spec, GError **error)
     member->network_bps = (guint64)bps;
     if (!parse_nics (spec, member, error))
         return NULL;
+    if (json_bool (spec, "unmanaged", FALSE))
+        wire_member_add_probes (member);
     return g_steal_pointer (&member);
 }
 

@@ -59,6 +59,7 @@ typedef struct {
     GArray *aliases;  /* of guint32 */
     char *segment;    /* NULL: unwired, on no bridge. Always NULL for an outside NIC */
     GPtrArray *rules; /* of WireRule; empty for an outside NIC: it has rules of its own */
+    gboolean probe;   /* the agent's own end (wire_probe.h), no NIC of the VM; these come last */
     char tap[WIRE_NAME_SIZE];
     char bridge[WIRE_NAME_SIZE]; /* "" when unwired, and for an outside NIC: the host knows which bridge that
                                     is */
@@ -80,6 +81,7 @@ typedef struct {
  */
 WireMember *wire_member_parse (const json_t *spec, GError **error);
 void wire_member_free (WireMember *member);
+void wire_rule_free (gpointer rule);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WireMember, wire_member_free)
 
 /* "vt" + 9 characters of the member + 4 of the terminal. The first 11 are the same for all taps of a member.

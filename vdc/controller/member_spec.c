@@ -244,6 +244,8 @@ put_identity (json_t *object, const Topology *topology, const Member *member, co
     json_put (object, "member", json_string (member->name));
     json_put (object, "instance", json_string (member->group));
     json_put (object, "class", json_string (member->class->boundary.name));
+    if (member->class->unmanaged)
+        json_put (object, "unmanaged", json_true ());
     json_put (object, "class_version", json_string (member->class->boundary.version));
 }
 
