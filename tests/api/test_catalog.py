@@ -349,17 +349,17 @@ class Catalogs(unittest.TestCase):
                                            '  in: {side: input, protocol: http}\n  db: {side: output, protocol: mysql}\n')
         digest = self.upload(disk(5 << 20))
         self.grid.done(self.client.post('classes', {'catalog': 'mine', 'upload': digest, 'description': text}))
-        description = USER % ('page', 'PAGE') + '  - web.db -> db.in\nvolumes:\n  data: {size: 8M}\n'
+        description = USER % ('held', 'PAGE') + '  - web.db -> db.in\nvolumes:\n  data: {size: 8M}\n'
         description = description.replace('wires:', '  db:  {class: BASE, volumes: {data: data}, set: {fake_fault: slow}}\nwires:')
-        self.client.post('applications', {'name': 'page', 'description': description})
-        self.addCleanup(self.remove_if_there, 'page')
+        self.client.post('applications', {'name': 'held', 'description': description})
+        self.addCleanup(self.remove_if_there, 'held')
         before = self.grid.last_event()
-        self.grid.done(self.client.act('page', 'start'))
+        self.grid.done(self.client.act('held', 'start'))
         order = [(event['id'], event['state']) for event in self.grid.events(before) if event['kind'] == 'instance.state']
         self.assertLess(order.index(('db', 'running')), order.index(('web', 'running')))
         # Its VM itself was held back: no guest of ours in it would wait.
         log = [line for line in self.grid.read('agent.log').splitlines() if 'member moves' in line]
-        moves = [re.search(r'member=(\S+) .*to=(\S+)', line).groups() for line in log if 'application=page ' in line]
+        moves = [re.search(r'member=(\S+) .*to=(\S+)', line).groups() for line in log if 'application=held ' in line]
         self.assertLess(moves.index(('db', 'running')), moves.index(('web', 'preparing')))
 
 

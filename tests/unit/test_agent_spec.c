@@ -64,7 +64,7 @@ test_hostile (void)
         {NULL, "power", "maybe", "power"},
         {"image", "digest", "sha256:../../../../etc/passwd", "digest"},
         {"image", "digest", "md5:1", "digest"},
-        {"image", "format", "raw", "format"},
+        {"image", "format", "vmdk", "format"},
         {"image", "root", "../../etc/shadow", "image.root"},
         {"image", "kernel", "a/b", "image.root"},
         {"image", "initrd", ".hidden", "image.root"},
