@@ -5,6 +5,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/controller/change_internal.h"
+#include "vdc/controller/draft.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/placement.h"
 
@@ -112,9 +113,12 @@ change_adopt (Controller *controller, ApplicationRecord *application, const Prep
     json_t *outside = networks_assign (controller, application, prepared->topology, error);
     if (outside == NULL)
         return FALSE;
+    g_autoptr (json_t) before = json_incref (application->applied);
     if (!replace_applied (controller, application, prepared, outside, error))
         return FALSE;
     application->revision++;
+    descriptions_keep (controller, application);
+    draft_follow (controller, application, before);
     volumes_follow (controller, application);
     for (guint i = 0; i < diff->members->len; i++)
         follow_change (controller, application, diff->members->pdata[i], placed);
@@ -126,21 +130,23 @@ change_adopt (Controller *controller, ApplicationRecord *application, const Prep
 }
 
 void
-change_set_text (ApplicationRecord *application, const char *text, const char *format)
+change_set_text (Controller *controller, ApplicationRecord *application, const char *text, const char *format)
 {
     if (text == NULL)
         return;
     record_set_string (&application->text, text);
     record_set_string (&application->format, format);
     application->text_revision = application->revision;
+    draft_take_text (controller, application);
 }
 
 void
-change_take_text (ApplicationRecord *application, const json_t *target)
+change_take_text (Controller *controller, ApplicationRecord *application, const json_t *target)
 {
     const json_t *behind = json_object_get (target, "behind");
     if (behind == NULL) {
-        change_set_text (application, json_str (target, "text", NULL), json_str (target, "format", "yaml"));
+        change_set_text (controller, application, json_str (target, "text", NULL),
+                         json_str (target, "format", "yaml"));
         return;
     }
     record_set_string (&application->text, json_str (target, "text", NULL));
@@ -158,6 +164,6 @@ operation_adopt_next (Controller *controller, ApplicationRecord *application, GE
     if (prepared == NULL || !change_adopt (controller, application, prepared, error))
         return FALSE;
     record_set_json (&application->next, NULL);
-    change_take_text (application, next);
+    change_take_text (controller, application, next);
     return TRUE;
 }

@@ -11,6 +11,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/controller/change_internal.h"
+#include "vdc/controller/draft.h"
 #include "vdc/controller/jobs.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/placement.h"
@@ -176,8 +177,32 @@ follow (Controller *controller, ApplicationRecord *application, const Prepared *
         controller_revert (controller);
         return FALSE;
     }
-    change_take_text (application, target);
+    change_take_text (controller, application, target);
     return TRUE;
+}
+
+void
+change_set_author (ApplicationRecord *application, const Operation *operation, const char *cause)
+{
+    record_set_string (&application->author, operation->user);
+    record_set_string (&application->cause, cause);
+}
+
+/*
+ * What goes before the change itself: renamed volumes, which are the same ones; and what scale and config set
+ * is set in the draft too. On failure the records are read anew.
+ */
+static gboolean
+settle_draft (Controller *controller, const Operation *operation, ApplicationRecord *application,
+              const Prepared *prepared, const char *kind, gboolean by_draft, GError **error)
+{
+    change_set_author (application, operation, kind);
+    if (strcmp (kind, "apply") != 0)
+        draft_force (controller, application, prepared->document, operation->user);
+    if (!by_draft || draft_rename_volumes (controller, application, error))
+        return TRUE;
+    controller_revert (controller);
+    return FALSE;
 }
 
 static json_t *
@@ -190,21 +215,33 @@ plan_of (Controller *controller, const ApplicationRecord *application, const Pre
     return steps;
 }
 
+/* @by_draft: it is the draft that is applied, with the volumes renamed in it. */
 static json_t *
 change (Controller *controller, Operation *operation, ApplicationRecord *application,
-        const Prepared *prepared, const char *kind, const char *text, const char *format, GError **error)
+        const Prepared *prepared, const char *kind, const char *text, const char *format, gboolean by_draft,
+        GError **error)
 {
-    g_autoptr (TopologyDiff) diff = topology_diff (application->topology, prepared->topology);
+    g_autoptr (GError) local = NULL;
+    g_autoptr (Topology) renamed =
+        by_draft ? draft_renamed_topology (controller, application, NULL, &local) : NULL;
+    if (local != NULL) {
+        g_propagate_error (error, g_steal_pointer (&local));
+        return NULL;
+    }
+    g_autoptr (TopologyDiff) diff =
+        topology_diff (renamed != NULL ? renamed : application->topology, prepared->topology);
     g_autoptr (json_t) steps = plan_of (controller, application, prepared, diff);
     if (operation->dry_run)
         return json_pack ("{s:O, s:o, s:o}", "steps", steps, "changes", topology_diff_json (diff), "cycles",
                           plan_cycles (prepared->topology));
     g_autoptr (json_t) target = target_of (prepared, text, format);
-    g_autoptr (json_t) data =
-        json_pack ("{s:{}, s:o, s:O}", "request", "undo", change_keep (application), "target", target);
     if (!may_change (controller, application, error) ||
         !may_follow (controller, operation, application, prepared, diff, error) ||
-        !follow (controller, application, prepared, diff, target, error))
+        !settle_draft (controller, operation, application, prepared, kind, by_draft, error))
+        return NULL;
+    g_autoptr (json_t) data =
+        json_pack ("{s:{}, s:o, s:O}", "request", "undo", change_keep (application), "target", target);
+    if (!follow (controller, application, prepared, diff, target, error))
         return NULL;
     json_t *answer = json_pack ("{s:o}", "changes", topology_diff_json (diff));
     if (json_array_size (steps) > 0)
@@ -218,7 +255,7 @@ change (Controller *controller, Operation *operation, ApplicationRecord *applica
 static json_t *
 change_or_problems (Controller *controller, Operation *operation, ApplicationRecord *application,
                     Prepared *prepared, const char *kind, const char *text, const char *format,
-                    GError **error)
+                    gboolean by_draft, GError **error)
 {
     g_autoptr (Prepared) owned = prepared;
     if (owned == NULL) {
@@ -231,7 +268,31 @@ change_or_problems (Controller *controller, Operation *operation, ApplicationRec
                            g_strcmp0 (format, "json") == 0 ? DOCUMENT_JSON : DOCUMENT_YAML,
                            application->applied, error))
         return NULL;
-    return change (controller, operation, application, owned, kind, kept, format, error);
+    return change (controller, operation, application, owned, kind, kept, format, by_draft, error);
+}
+
+/* The draft as it is: {rev} says which was looked at. Its text goes with it where it is current. */
+static json_t *
+apply_draft (Controller *controller, Operation *operation, ApplicationRecord *application,
+             const json_t *request, GError **error)
+{
+    const Draft *draft = draft_of (controller, application);
+    gint64 wanted = json_int (request, "rev", draft->revision);
+    if (wanted != draft->revision) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
+                     "the draft of '%s' is at revision %" G_GINT64_FORMAT
+                     ": look at what changed, then apply that",
+                     application->name, draft->revision);
+        operation->params = json_pack ("{s:I}", "rev", (json_int_t)draft->revision);
+        return NULL;
+    }
+    g_autoptr (json_t) document = json_incref ((json_t *)draft_document (controller, application));
+    g_autofree char *text = draft_text_behind (draft) == 0 ? g_strdup (draft->text) : NULL;
+    g_autofree char *format = g_strdup (draft->format);
+    Prepared *prepared = description_prepare (controller, NULL, DOCUMENT_YAML, document, application->name,
+                                              operation->problems);
+    return change_or_problems (controller, operation, application, prepared, "apply", text, format, TRUE,
+                               error);
 }
 
 json_t *
@@ -242,10 +303,13 @@ operation_apply (Controller *controller, Operation *operation, ApplicationRecord
     DocumentFormat parsed;
     if (!description_of_request (request, &text, &parsed, error))
         return NULL;
+    if (text == NULL)
+        return apply_draft (controller, operation, application, request, error);
     const char *format = parsed == DOCUMENT_JSON ? "json" : "yaml";
-    Prepared *prepared = description_prepare (controller, text, parsed, application->applied,
-                                              application->name, operation->problems);
-    return change_or_problems (controller, operation, application, prepared, "apply", text, format, error);
+    Prepared *prepared =
+        description_prepare (controller, text, parsed, NULL, application->name, operation->problems);
+    return change_or_problems (controller, operation, application, prepared, "apply", text, format, FALSE,
+                               error);
 }
 
 json_t *
@@ -269,7 +333,8 @@ operation_scale (Controller *controller, Operation *operation, ApplicationRecord
     }
     Prepared *prepared =
         description_prepare_edit (controller, application, document, operation->problems, error);
-    return change_or_problems (controller, operation, application, prepared, "scale", NULL, NULL, error);
+    return change_or_problems (controller, operation, application, prepared, "scale", NULL, NULL, FALSE,
+                               error);
 }
 
 json_t *
@@ -285,7 +350,8 @@ operation_config (Controller *controller, Operation *operation, ApplicationRecor
         return NULL;
     Prepared *prepared =
         description_prepare_edit (controller, application, document, operation->problems, error);
-    return change_or_problems (controller, operation, application, prepared, "config", NULL, NULL, error);
+    return change_or_problems (controller, operation, application, prepared, "config", NULL, NULL, FALSE,
+                               error);
 }
 
 /* --- taking back, and again -------------------------------------------------------------------------------- */
@@ -343,6 +409,8 @@ change_back (Controller *controller, Operation *operation, ApplicationRecord *ap
     g_autoptr (TopologyDiff) diff = topology_diff (application->topology, prepared->topology);
     g_autoptr (json_t) back = plan_of (controller, application, prepared, diff);
     operation->confirm = TRUE;
+    change_set_author (application, operation,
+                       g_strcmp0 (application->cause, "apply") == 0 ? CAUSE_APPLY_CANCELLED : "cancel");
     if (!may_follow (controller, operation, application, prepared, diff, error) ||
         !follow (controller, application, prepared, diff, undo, error)) {
         g_prefix_error (error, "cannot go back to the description before: ");
@@ -367,5 +435,5 @@ change_again (Controller *controller, Operation *operation, ApplicationRecord *a
     Prepared *prepared = prepare_target (target, error);
     operation->confirm = TRUE; /* it was, the first time */
     return change_or_problems (controller, operation, application, prepared, kind,
-                               json_str (target, "text", NULL), json_str (target, "format", NULL), error);
+                               json_str (target, "text", NULL), json_str (target, "format", NULL), FALSE, error);
 }

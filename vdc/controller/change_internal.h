@@ -9,9 +9,12 @@
 gboolean change_adopt (Controller *controller, ApplicationRecord *application, const Prepared *prepared,
                        GError **error);
 /* Keep the text a person gave as the one of this revision; NULL: there is none. */
-void change_set_text (ApplicationRecord *application, const char *text, const char *format);
+void change_set_text (Controller *controller, ApplicationRecord *application, const char *text,
+                      const char *format);
 /* The text of what was just taken over: @target is as ApplicationRecord.next, or of change_keep. */
-void change_take_text (ApplicationRecord *application, const json_t *target);
+void change_take_text (Controller *controller, ApplicationRecord *application, const json_t *target);
+/* Who made what is to be applied, and by what. */
+void change_set_author (ApplicationRecord *application, const Operation *operation, const char *cause);
 /* Put each of @settings ({"property": value, "instance.property": value}) into @document. */
 gboolean change_set_all (Controller *controller, json_t *document, const Topology *topology,
                          const json_t *settings, GError **error);

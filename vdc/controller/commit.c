@@ -144,27 +144,21 @@ put_noted (Controller *controller, StoreTxn *txn)
     }
 }
 
-gboolean
-controller_commit (Controller *controller, GError **error)
+/* Takes @changes. */
+static gboolean
+commit (Controller *controller, Changes *changes, GError **error)
 {
-    Changes changes = {controller->store, NULL, g_array_new (FALSE, FALSE, sizeof (Change))};
-    note_volumes (controller);
-    if (json_array_size (controller->written) > 0) {
-        changes.txn = store_begin (controller->store);
-        put_rows (controller, changes.txn);
-    }
-    put_all (controller, &changes);
-    if (changes.txn == NULL && json_array_size (controller->noted) == 0 && !audit_has_noted (controller)) {
-        changes_end (&changes, FALSE);
+    if (changes->txn == NULL && json_array_size (controller->noted) == 0 && !audit_has_noted (controller)) {
+        changes_end (changes, FALSE);
         return TRUE;
     }
-    if (changes.txn == NULL)
-        changes.txn = store_begin (controller->store);
-    put_noted (controller, changes.txn);
-    audit_put (controller, changes.txn);
+    if (changes->txn == NULL)
+        changes->txn = store_begin (controller->store);
+    put_noted (controller, changes->txn);
+    audit_put (controller, changes->txn);
     FP ("commit.01.before");
-    gboolean written = store_commit (changes.txn, NULL, error);
-    changes_end (&changes, written);
+    gboolean written = store_commit (changes->txn, NULL, error);
+    changes_end (changes, written);
     audit_put_done (controller, written);
     if (!written)
         return FALSE;
@@ -172,4 +166,31 @@ controller_commit (Controller *controller, GError **error)
     json_array_clear (controller->noted);
     json_array_clear (controller->written);
     return TRUE;
+}
+
+static Changes
+begin_rows (Controller *controller)
+{
+    Changes changes = {controller->store, NULL, g_array_new (FALSE, FALSE, sizeof (Change))};
+    if (json_array_size (controller->written) > 0) {
+        changes.txn = store_begin (controller->store);
+        put_rows (controller, changes.txn);
+    }
+    return changes;
+}
+
+gboolean
+controller_commit_rows (Controller *controller, GError **error)
+{
+    Changes changes = begin_rows (controller);
+    return commit (controller, &changes, error);
+}
+
+gboolean
+controller_commit (Controller *controller, GError **error)
+{
+    note_volumes (controller);
+    Changes changes = begin_rows (controller);
+    put_all (controller, &changes);
+    return commit (controller, &changes, error);
 }

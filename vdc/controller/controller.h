@@ -118,6 +118,8 @@ gboolean controller_compile (Controller *controller, ApplicationRecord *applicat
  * data.why: destroyed, found; asked, expired, space; for "space" also data.server, free_bytes, disk_bytes
  *   job.state            running, done, failed, cancelled
  *   job.step             data is the step
+ *   draft.changed        the draft has a new revision: data as a line of its log, {rev, ops, touched, user, time}
+ *   volume.renamed       by its application's draft, which is applied now; data.from
  *   server.registered
  *   server.state         new, up, suspect, down
  *   network.created
@@ -133,6 +135,11 @@ void controller_write (Controller *controller, StoreTable table, const char *key
  * either tries again later or drops its change by controller_revert.
  */
 gboolean controller_commit (Controller *controller, GError **error);
+/*
+ * The same for changes that are rows and events only, with no part in any record: whatever the size of the grid,
+ * no record is looked at. Nothing else may have been noted before.
+ */
+gboolean controller_commit_rows (Controller *controller, GError **error);
 /* Forget all uncommitted changes of records and everything noted. @application itself is replaced. */
 void controller_revert (Controller *controller);
 

@@ -68,12 +68,13 @@ create_from (Controller *controller, Operation *operation, const char *name, con
         record_set_string (&application->template, template->name);
         record_set_json (&application->seeds, template_seeds (template, prepared->topology));
     }
+    change_set_author (application, operation, "create");
     g_hash_table_insert (controller->applications, g_strdup (name), application);
     if (!change_adopt (controller, application, prepared, error)) {
         controller_revert (controller);
         return NULL;
     }
-    change_set_text (application, text, format);
+    change_set_text (controller, application, text, format);
     vdc_log (VDC_LOG_INFO, "application created", "application", name, "id", application->id, "template",
              template != NULL ? template->name : "", NULL);
     if (operation->principal != NULL)

@@ -13,8 +13,8 @@ stored_key (const Operation *operation)
                         operation->key, NULL);
 }
 
-json_t *
-operation_finish (Controller *controller, const Operation *operation, json_t *answer, GError **error)
+static void
+remember (Controller *controller, const Operation *operation, json_t *answer)
 {
     if (operation->key != NULL) {
         g_autofree char *key = stored_key (operation);
@@ -22,13 +22,41 @@ operation_finish (Controller *controller, const Operation *operation, json_t *an
                           json_pack ("{s:s, s:I, s:O}", "path", operation->path, "time_us",
                                      (json_int_t)controller_now_us (controller), "answer", answer));
     }
-    if (!controller_commit (controller, error)) {
-        controller_revert (controller);
-        json_decref (answer);
-        return NULL;
-    }
-    controller_wake (controller);
+}
+
+static json_t *
+committed (Controller *controller, gboolean good, json_t *answer)
+{
+    if (good)
+        return answer;
+    controller_revert (controller);
+    json_decref (answer);
+    return NULL;
+}
+
+json_t *
+operation_finish (Controller *controller, const Operation *operation, json_t *answer, GError **error)
+{
+    remember (controller, operation, answer);
+    answer = committed (controller, controller_commit (controller, error), answer);
+    if (answer != NULL)
+        controller_wake (controller);
     return answer;
+}
+
+json_t *
+operation_finish_rows (Controller *controller, const Operation *operation, const char *kind, json_t *answer,
+                       GError **error)
+{
+    gsize i;
+    json_t *event;
+    gboolean mine = TRUE;
+    json_array_foreach (controller->noted, i, event)
+        mine = mine && strcmp (json_str (event, "kind", ""), kind) == 0;
+    remember (controller, operation, answer);
+    return committed (
+        controller, mine ? controller_commit_rows (controller, error) : controller_commit (controller, error),
+        answer);
 }
 
 json_t *

@@ -123,6 +123,12 @@ json_t *volume_json (Controller *controller, const VolumeRecord *volume);
 /* Remember @answer under the key, commit, wake. Takes and returns @answer; on failure reverts and frees it.
  */
 json_t *operation_finish (Controller *controller, const Operation *operation, json_t *answer, GError **error);
+/*
+ * The same for a change that has no part in any record, and nothing to reconcile: controller_commit_rows, unless
+ * events of another kind than @kind wait for the next commit.
+ */
+json_t *operation_finish_rows (Controller *controller, const Operation *operation, const char *kind,
+                               json_t *answer, GError **error);
 /* What was answered to this key and path before; NULL: nothing. VDC_ERROR_CONFLICT: the key was used for
  * another. */
 json_t *operation_remembered (Controller *controller, const Operation *operation, GError **error);

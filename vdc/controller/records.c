@@ -1,5 +1,7 @@
 #include "vdc/controller/records.h"
 
+#include "vdc/controller/draft.h"
+
 #define FIELD RECORD_FIELD
 
 static const RecordField member_fields[] = {
@@ -60,6 +62,8 @@ static const RecordField application_fields[] = {
     FIELD (ApplicationRecord, RECORD_BOOL, keep_volumes),
     FIELD (ApplicationRecord, RECORD_INT, settings_revision),
     FIELD (ApplicationRecord, RECORD_JSON, error),
+    FIELD (ApplicationRecord, RECORD_STRING, author),
+    FIELD (ApplicationRecord, RECORD_STRING, cause),
     FIELD (ApplicationRecord, RECORD_STRING, state),
     FIELD (ApplicationRecord, RECORD_STRING, job),
     {NULL},
@@ -149,6 +153,7 @@ application_record_free (ApplicationRecord *application)
 {
     if (application == NULL)
         return;
+    draft_free (application->draft);
     g_ptr_array_unref (application->members);
     wiring_free (application->wiring);
     addresses_free (application->address_book);

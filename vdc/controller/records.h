@@ -78,9 +78,12 @@ typedef struct {
     json_t *error; /* {instance, step, code, message, remedy, console_tail} */
     char *state, *job;
 
+    char *author, *cause; /* of the description that is applied, or being applied: user, "apply" */
+
     GPtrArray *members; /* MemberRecord *, stored as an array under "members" */
 
     /* Not stored. */
+    struct Draft *draft; /* read when it is asked for: draft_of */
     json_t *stored;     /* as last committed */
     char *spec_inputs;  /* what the specs were last made from; see specs.c */
     Topology *topology; /* of `applied` */

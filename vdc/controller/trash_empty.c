@@ -3,6 +3,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/base/log.h"
+#include "vdc/controller/draft.h"
 #include "vdc/controller/trash.h"
 
 /* A report that was under way while files were erased does not tell of the space yet. */
@@ -38,6 +39,8 @@ remove_entry (Controller *controller, TrashRecord *entry, const char *why, json_
     vdc_log (VDC_LOG_INFO, "removed from the trash", "trash", entry->id, "kind", entry->kind, "name",
              entry->name, "why", why, NULL);
     trash_note (controller, "trash.removed", entry, data);
+    if (strcmp (entry->kind, "application") == 0)
+        draft_forget (controller, entry->owner);
     controller_write (controller, STORE_TRASH, entry->id, NULL);
     g_autofree char *id = g_strdup (entry->id);
     g_hash_table_remove (controller->trash, id);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/controller/draft.h"
 #include "vdc/controller/jobs.h"
 
 static char *
@@ -63,10 +64,11 @@ view_application (Controller *controller, const ApplicationRecord *application)
         text = json_str (application->error, "message", NULL);
     const char *summary = application->topology != NULL ? application->topology->application->summary : NULL;
     json_t *object =
-        json_pack ("{s:s, s:s, s:s, s:o, s:s, s:I, s:[], s:s?, s:s, s:I, s:I, s:o, s:O?, s:s?, s:b, s:s?}",
+        json_pack ("{s:s, s:s, s:s, s:o, s:s, s:I, s:O, s:s?, s:s, s:I, s:I, s:o, s:O?, s:s?, s:b, s:s?}",
                    "name", application->name, "id", application->id, "state", application->state, "text",
                    json_str_new (text), "desired", running ? "running" : "stopped", "revision",
-                   (json_int_t)application->revision, "pending", "template", application->template, "created",
+                   (json_int_t)application->revision, "pending",
+                   draft_pending (controller, (ApplicationRecord *)application), "template", application->template, "created",
                    application->created, "instances", (json_int_t)application->members->len, "ready",
                    (json_int_t)ready, "urls", urls (controller, application), "error", application->error,
                    "job", job_is_running (controller, application, NULL) ? application->job : NULL, "debug",

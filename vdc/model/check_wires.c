@@ -1,5 +1,6 @@
 #include "vdc/model/check_internal.h"
 #include "vdc/model/topology.h"
+#include "vdc/model/wire_check.h"
 
 #include <string.h>
 
@@ -20,20 +21,23 @@ end_of (const Check *check, const char *instance_name, const char *name, Termina
                       "'%s' (%s) has no terminal '%s'", instance_name, boundary->name, name);
         return NULL;
     }
-    if (terminal->side != side) {
-        problems_add (check->problems, "side_mismatch", path, NULL, "'%s.%s' is an %s; here must be an %s",
-                      instance_name, name, terminal_side_name (terminal->side), terminal_side_name (side));
-        return NULL;
-    }
-    return terminal;
+    g_autofree char *end = g_strconcat (instance_name, ".", name, NULL);
+    g_autofree char *message = NULL;
+    const char *code = wire_side_refusal (end, terminal, side, &message);
+    if (code != NULL)
+        problems_add (check->problems, code, path, NULL, "%s", message);
+    return code == NULL ? terminal : NULL;
 }
 
 static void
 check_protocols (const Check *check, const Terminal *outer, const Terminal *inner, const char *path)
 {
-    if (protocol_narrower (outer->protocol, inner->protocol) == NULL)
-        problems_add (check->problems, "protocol_mismatch", path, NULL, "'%s' speaks %s, '%s' speaks %s",
-                      outer->name, outer->protocol->name, inner->name, inner->protocol->name);
+    g_autofree char *message = NULL;
+    const char *code =
+        wire_protocol_refusal (outer->name, outer->protocol, inner->name, inner->protocol, &message);
+
+    if (code != NULL)
+        problems_add (check->problems, code, path, NULL, "%s", message);
 }
 
 /* @used: "instance.terminal" of outputs → where it was used first. */

@@ -15,6 +15,7 @@ ops_result_clear (OpsResult *result)
     json_decref (result->inverse);
     json_decref (result->touched);
     json_decref (result->renamed);
+    json_decref (result->problems);
     *result = (OpsResult){0};
 }
 
@@ -458,7 +459,7 @@ act (Edit *edit)
 typedef struct {
     json_t *root;
     json_t *inverse; /* of each operation, first to last */
-    json_t *touched, *renamed;
+    json_t *touched, *renamed, *problems;
     GPtrArray *own; /* char *: places whose problems are the operations' own */
 } Run;
 
@@ -544,12 +545,13 @@ is_own (const Run *run, const char *path)
 
 /* What the checks of descriptions say of the result. */
 static void
-check_result (const Run *run, const Catalog *catalog, Problems *problems)
+check_result (Run *run, const Catalog *catalog, Problems *problems)
 {
     g_autoptr (Problems) found = problems_new ();
     g_autoptr (Document) document = document_new (run->root);
 
     topology_free (topology_from_document (document, catalog, found));
+    run->problems = problems_json (found);
     for (guint i = 0; i < problems_kept (found); i++) {
         const Problem *problem = problems_get (found, i);
         if (ops_problem_is_shape (problem) ||
@@ -565,6 +567,7 @@ run_clear (Run *run)
     json_decref (run->inverse);
     json_decref (run->touched);
     json_decref (run->renamed);
+    json_decref (run->problems);
     g_ptr_array_unref (run->own);
 }
 
@@ -572,7 +575,7 @@ gboolean
 ops_apply (const json_t *document, const json_t *ops, const Catalog *catalog, OpsResult *result,
            Problems *problems)
 {
-    Run run = {json_incref ((json_t *)document), json_array (), json_array (), json_array (),
+    Run run = {json_incref ((json_t *)document), json_array (), json_array (), json_array (), NULL,
                g_ptr_array_new_with_free_func (g_free)};
     guint before = problems_count (problems);
     gsize index;
@@ -591,7 +594,7 @@ ops_apply (const json_t *document, const json_t *ops, const Catalog *catalog, Op
     gboolean good = problems_count (problems) == before;
     if (good)
         *result = (OpsResult){json_incref (run.root), all_inverse (&run), json_incref (run.touched),
-                              json_incref (run.renamed)};
+                              json_incref (run.renamed), json_incref (run.problems)};
     run_clear (&run);
     return good;
 }

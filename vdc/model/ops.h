@@ -34,6 +34,7 @@ typedef struct {
     json_t *inverse;  /* operations that put it back, in their order */
     json_t *touched;  /* [path]: every place that changed, as description_change_path gives it */
     json_t *renamed;  /* [[from, to]] of the application's volumes, in their order */
+    json_t *problems; /* of the result, as problems_json; NULL without a catalog */
 } OpsResult;
 
 void ops_result_clear (OpsResult *result);

@@ -52,6 +52,8 @@ static const char *const table_names[STORE_N_TABLES] = {
     [STORE_TRASH] = "trash",
     [STORE_CATALOGS] = "catalogs",
     [STORE_CLASSES] = "classes",
+    [STORE_DRAFTS] = "drafts",
+    [STORE_DESCRIPTIONS] = "descriptions",
     [STORE_META] = "meta",
 };
 

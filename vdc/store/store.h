@@ -36,6 +36,8 @@ typedef enum {
     STORE_TRASH,        /* by id */
     STORE_CATALOGS,     /* by name */
     STORE_CLASSES,      /* of grid catalogs, by "CATALOG/NAME@VERSION" */
+    STORE_DRAFTS,       /* by application id; with a revision behind it: what made that revision */
+    STORE_DESCRIPTIONS, /* those applied, by application id and revision */
     STORE_META, /* counters and settings of the controller by name; keys of the store itself start with
                    "store." */
     STORE_N_TABLES

@@ -19,6 +19,8 @@ static const struct {
     {"application", "Only what belongs to this application"},
     {"server", "Only what is on this server"},
     {"format", "Of the text"},
+    {"from", "applied, draft, or the revision of a description"},
+    {"to", "applied, draft, or the revision of a description"},
     {"follow", "Go on with what comes"},
     {"ticket", "Of createConsoleTicket"},
     {"tail", "So many bytes of what was before"},

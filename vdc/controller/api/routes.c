@@ -71,6 +71,7 @@ void
 routes_add_all (HttpRouter *router, Controller *controller)
 {
     routes_add_applications (router, controller);
+    routes_add_draft (router, controller);
     routes_add_instances (router, controller);
     routes_add_consoles (router, controller);
     routes_add_catalog (router, controller);

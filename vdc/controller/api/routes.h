@@ -16,6 +16,7 @@ void routes_add_all (HttpRouter *router, Controller *controller);
 void routes_add_agents (HttpRouter *router, Controller *controller);
 
 void routes_add_applications (HttpRouter *router, Controller *controller);
+void routes_add_draft (HttpRouter *router, Controller *controller);
 void routes_add_instances (HttpRouter *router, Controller *controller);
 void routes_add_catalog (HttpRouter *router, Controller *controller);
 void routes_add_images (HttpRouter *router, Controller *controller);
