@@ -1,6 +1,7 @@
 #include "vdc/agent/disk_watch.h"
 #include "vdc/agent/agent.h"
 
+#include "vdc/agent/memos.h"
 #include "vdc/agent/probe.h"
 #include "vdc/agent/reporter.h"
 #include "vdc/agent/survey.h"
@@ -23,6 +24,7 @@ struct Agent {
     GHashTable *viewers;   /* of screens */
     Reporter *reporter;
     DiskWatch *disk_watch;
+    Memos *memos;
     guint survey_timer, rotate_timer, hold_timer; /* hold: nothing is reported yet */
     gboolean surveying, survey_again;
     guint mtu;
@@ -344,6 +346,12 @@ agent_reports (Agent *agent)
     return reports;
 }
 
+Memos *
+agent_memos (Agent *agent)
+{
+    return agent->memos;
+}
+
 json_t *
 agent_server (Agent *agent)
 {
@@ -517,6 +525,10 @@ agent_new (const AgentOptions *options, GError **error)
         if (agent->reporter == NULL)
             return NULL;
     }
+    g_autofree char *memos = g_build_filename (options->state, "memos", NULL);
+    agent->memos = memos_new (memos, error);
+    if (agent->memos == NULL)
+        return NULL;
     open_hypervisor (agent, options);
     load_members (agent);
     sweep_images (agent);
@@ -538,6 +550,7 @@ agent_free (Agent *agent)
     g_clear_handle_id (&agent->rotate_timer, g_source_remove);
     g_clear_handle_id (&agent->hold_timer, g_source_remove);
     reporter_free (agent->reporter);
+    memos_free (agent->memos);
     g_hash_table_unref (agent->instances);
     g_hash_table_unref (agent->strays);
     g_hash_table_unref (agent->viewers);

@@ -51,5 +51,8 @@ json_t *agent_server (Agent *agent);
 /* Specs of all members, of Spec. Caller unrefs. */
 GPtrArray *agent_specs (Agent *agent);
 
+/* What is remembered for the controller. */
+struct Memos *agent_memos (Agent *agent);
+
 /* The agent's API. */
 void agent_add_routes (Agent *agent, HttpRouter *router);

@@ -119,4 +119,5 @@ agent_add_routes (Agent *agent, HttpRouter *router)
     routes_add_streams (agent, router);
     routes_add_screens (agent, router);
     routes_add_volumes (agent, router);
+    routes_add_memos (agent, router);
 }

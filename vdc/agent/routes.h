@@ -23,4 +23,5 @@ void routes_answer (HttpRequest *request, guint status, GError *error);
 
 void routes_add_streams (Agent *agent, HttpRouter *router);
 void routes_add_screens (Agent *agent, HttpRouter *router);
+void routes_add_memos (Agent *agent, HttpRouter *router);
 void routes_add_volumes (Agent *agent, HttpRouter *router);

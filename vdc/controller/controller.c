@@ -10,6 +10,9 @@
 #include "vdc/controller/class_create.h"
 #include "vdc/controller/audit.h"
 #include "vdc/controller/metrics/metrics.h"
+#include "vdc/controller/backup.h"
+#include "vdc/controller/learn.h"
+#include "vdc/controller/memo.h"
 #include "vdc/controller/networks.h"
 #include "vdc/controller/jobs.h"
 #include "vdc/controller/reconcile.h"
@@ -192,8 +195,12 @@ controller_new (const ControllerOptions *options, GError **error)
     controller->catalog = catalog_folder_new (options->catalog_folders, options->images_file);
     controller->catalogs = catalog_grid_new ();
 
+    controller->memos = memos_new ();
+    controller->learn_min_us = options->learn_min_s * (gint64)G_USEC_PER_SEC;
+    backups_open (controller, options->backup_hour);
     g_autofree char *store_folder = g_build_filename (options->state_folder, "store", NULL);
-    const StoreOptions store_options = {.clock = controller->clock};
+    const StoreOptions store_options = {
+        .clock = controller->clock, .events_kept = options->events_kept, .events_days = options->events_days};
     if (!file_make_folder (options->state_folder, 0700, error) ||
         (controller->store = store_open (store_folder, &store_options, error)) == NULL ||
         !audit_open (controller, options->audit_kept, options->audit_days, error) ||
@@ -201,7 +208,7 @@ controller_new (const ControllerOptions *options, GError **error)
         !load_seal (controller, error) || !load_certificates (controller, options->names, error) ||
         !store_list (controller->store, STORE_SERVERS, NULL, NULL, 0, load_server, controller, error) ||
         !load_catalogs (controller, options, error) || !load_records (controller, error) ||
-        !networks_ensure_outside (controller, options->outside, error)) {
+        !networks_ensure_outside (controller, options->outside, error) || !learn_open (controller, error)) {
         controller_free (controller);
         return NULL;
     }
@@ -215,6 +222,7 @@ controller_free (Controller *controller)
         return;
     g_clear_handle_id (&controller->wake_source, g_source_remove);
     g_clear_handle_id (&controller->tick_source, g_source_remove);
+    backups_close (controller);
     http_client_free (controller->agents);
     g_hash_table_unref (controller->applications);
     g_hash_table_unref (controller->volumes);
@@ -224,6 +232,8 @@ controller_free (Controller *controller)
     catalog_folder_free (controller->catalog);
     catalog_grid_free (controller->catalogs);
     image_store_free (controller->images);
+    learn_close (controller);
+    memos_free (controller->memos);
     audit_close (controller);
     consoles_free (controller->consoles);
     access_free (controller->access);
@@ -275,6 +285,7 @@ static gboolean
 on_tick (gpointer user_data)
 {
     Controller *controller = user_data;
+    backups_tick (controller);
     agent_watch_tick (controller);
     access_tick (controller);
     metrics_tick (controller);

@@ -46,12 +46,19 @@ typedef struct {
     guint trash_free_percent; /* below which the trash is emptied; 0: TRASH_FREE_PERCENT */
     guint audit_kept;         /* entries, 0: the default */
     guint audit_days;         /* 0: any age */
+    guint64 events_kept;      /* 0: the default */
+    guint events_days;        /* 0: any age */
+    guint learn_min_s;        /* a restored one learns for at least so long */
+    int backup_hour;          /* 0 to 23 of the machine's day; -1: none by night */
 } ControllerOptions;
 
 typedef struct Controller {
     Clock *clock;
     Store *store;
-    struct Audit *audit; /* audit.h */
+    struct Audit *audit;       /* audit.h */
+    struct Backups *backups;   /* backup.h */
+    struct Memos *memos;       /* memo.h */
+    struct Learning *learning; /* learn.h; NULL: nothing is to be learned */
     Access *access;
     CatalogFolder *catalog;
     CatalogGrid *catalogs;
@@ -67,6 +74,8 @@ typedef struct Controller {
     gint64 trash_keep_us;
     guint trash_free_percent;
     gint64 generation; /* counts starts of vdcd */
+    gint64 learn_min_us; /* asked for at least so long */
+    gint64 era;        /* counts restorations of the store */
     gint64 started_us; /* monotonic */
     gint64 kept_us;    /* monotonic, of the last housekeeping */
     gint64 clock_us;   /* wall minus monotonic, as of the last round; 0: no round yet */

@@ -13,6 +13,8 @@
 #include "vdc/base/file.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
+#include "vdc/controller/backup.h"
+#include "vdc/controller/learn.h"
 #include "vdc/controller/api/routes.h"
 #include "vdc/http/server.h"
 
@@ -22,6 +24,8 @@
 #define FILES_WANTED (2 * HTTP_CONNECTIONS_MAX + 1024)
 #define TRASH_KEEP_HOURS_MAX (10 * 366 * 24)
 
+#define EVENTS_DAYS_DEFAULT 30
+
 typedef struct {
     char *state, *listen, *agent_listen, *images, *built_images, *outside, *agent_port;
     char **catalogs, **names;
@@ -29,6 +33,8 @@ typedef struct {
     gboolean no_metrics_history;
     gint trash_free_percent;
     gboolean list_routes;
+    int audit_kept, audit_days, events_kept, events_days, backup_hour, learn_min;
+    char *from; /* restore */
     /* issue */
     char *server, *address, *out;
 } Options;
@@ -70,19 +76,34 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
          "a server with less of its disk free gets it from the trash (5)", "PERCENT"},
         {"list-routes", 0, 0, G_OPTION_ARG_NONE, &options->list_routes,
          "print the rows of the router's table as JSON lines, and end", NULL},
+        {"audit-keep", 0, 0, G_OPTION_ARG_INT, &options->audit_kept, "audit entries kept (1000000)", "N"},
+        {"audit-days", 0, 0, G_OPTION_ARG_INT, &options->audit_days, "none older; 0: any age (0)", "DAYS"},
+        {"events-keep", 0, 0, G_OPTION_ARG_INT, &options->events_kept, "events kept (100000)", "N"},
+        {"events-days", 0, 0, G_OPTION_ARG_INT, &options->events_days, "none older; 0: any age (30)", "DAYS"},
+        {"backup-hour", 0, 0, G_OPTION_ARG_INT, &options->backup_hour,
+         "hour of the nightly backup, -1: none (3)", "HOUR"},
+        {"learn-min", 0, 0, G_OPTION_ARG_INT, &options->learn_min,
+         "after a restore servers may come for so long (12)", "SECONDS"},
+        {"from", 0, 0, G_OPTION_ARG_FILENAME, &options->from, "restore: the backup", "FILE"},
         {"server", 0, 0, G_OPTION_ARG_STRING, &options->server, "issue: name of the server", "NAME"},
         {"address", 0, 0, G_OPTION_ARG_STRING, &options->address, "issue: its IP address", "IP"},
         {"out", 0, 0, G_OPTION_ARG_FILENAME, &options->out, "issue: folder for agent.crt, agent.key, ca.crt",
          "DIR"},
         {NULL},
     };
-    g_autoptr (GOptionContext) context = g_option_context_new ("[issue]");
+    g_autoptr (GOptionContext) context = g_option_context_new ("[issue|restore]");
     g_option_context_set_summary (context, "The controller of a VDC grid.");
     g_option_context_add_main_entries (context, entries, NULL);
     if (!g_option_context_parse (context, argc, argv, error))
         return FALSE;
     if (options->state == NULL && !options->list_routes) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "--state is needed");
+        return FALSE;
+    }
+    if (options->audit_kept < 0 || options->audit_days < 0 || options->events_kept < 0 ||
+        options->events_days < 0 || options->backup_hour < -1 || options->backup_hour > 23) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE,
+                     "what is kept must not be negative, and --backup-hour is 0 to 23, or -1");
         return FALSE;
     }
     if (options->trash_keep_hours < 0 || options->trash_keep_hours > TRASH_KEEP_HOURS_MAX ||
@@ -99,6 +120,7 @@ static void
 options_clear (Options *options)
 {
     g_free (options->state);
+    g_free (options->from);
     g_free (options->listen);
     g_free (options->agent_listen);
     g_free (options->agent_port);
@@ -149,6 +171,12 @@ make_controller (const Options *options, GError **error)
         .agent_port = options->agent_port,
         .outside = options->outside,
         .names = (const char *const *)names,
+        .audit_kept = (guint)options->audit_kept,
+        .audit_days = (guint)options->audit_days,
+        .events_kept = (guint64)options->events_kept,
+        .events_days = (guint)options->events_days,
+        .backup_hour = options->backup_hour,
+        .learn_min_s = (guint)MAX (options->learn_min, 0),
         .trash_keep_us = (gint64)(options->trash_keep_hours * 3600 * G_USEC_PER_SEC),
         .trash_free_percent = (guint)options->trash_free_percent,
     };
@@ -174,6 +202,23 @@ list_routes (void)
         g_autofree char *text = json_text (row);
         puts (text);
     }
+    return TRUE;
+}
+
+/* --- restore ----------------------------------------------------------------------------------------------- */
+
+static gboolean
+restore (const Options *options, GError **error)
+{
+    if (options->from == NULL) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "restore needs --from FILE");
+        return FALSE;
+    }
+    if (!backup_restore (options->from, options->state, error))
+        return FALSE;
+    printf ("%s is restored. Start vdcd with --state %s: it asks its servers what happened since the backup\n"
+            "before it does anything.\n",
+            options->state, options->state);
     return TRUE;
 }
 
@@ -317,7 +362,8 @@ int
 main (int argc, char **argv)
 {
     g_autoptr (GError) error = NULL;
-    Options options = {0};
+    Options options = {
+        .backup_hour = BACKUP_HOUR_DEFAULT, .events_days = EVENTS_DAYS_DEFAULT, .learn_min = LEARN_MIN_S};
     gboolean good;
     if (vdc_failpoints_asked (argc, argv))
         return 0;
@@ -329,6 +375,8 @@ main (int argc, char **argv)
         good = list_routes ();
     else if (good && argc > 1 && strcmp (argv[1], "issue") == 0)
         good = issue (&options, &error);
+    else if (good && argc > 1 && strcmp (argv[1], "restore") == 0)
+        good = restore (&options, &error);
     else if (good && argc > 1) {
         g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "unknown argument '%s'", argv[1]);
         good = FALSE;

@@ -7,6 +7,8 @@
 #include "vdc/controller/agent_link.h"
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/jobs.h"
+#include "vdc/controller/learn.h"
+#include "vdc/controller/memo.h"
 #include "vdc/controller/moves.h"
 #include "vdc/controller/observe.h"
 #include "vdc/controller/operation.h"
@@ -375,6 +377,8 @@ reconcile_all (Controller *controller)
 {
     g_autoptr (GError) error = NULL;
     follow_clock (controller);
+    if (learn_round (controller))
+        return;
     agent_watch_attach_all (controller);
     decide_all (controller);
     trash_tick (controller);
@@ -387,4 +391,5 @@ reconcile_all (Controller *controller)
     }
     FP ("round.01.stored");
     agent_link_act (controller);
+    memos_round (controller);
 }

@@ -160,6 +160,8 @@ application_record_free (ApplicationRecord *application)
     topology_free (application->topology);
     g_clear_pointer (&application->stored, json_decref);
     g_free (application->spec_inputs);
+    g_free (application->memo);
+    g_clear_pointer (&application->memo_of, json_decref);
     record_clear (application_fields, application);
     g_free (application);
 }

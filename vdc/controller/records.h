@@ -85,6 +85,8 @@ typedef struct {
     /* Not stored. */
     struct Draft *draft; /* read when it is asked for: draft_of */
     json_t *stored;     /* as last committed */
+    char *memo;         /* digest of the memo of it, see memo.h; of `memo_of` */
+    json_t *memo_of;    /* `stored` of then */
     char *spec_inputs;  /* what the specs were last made from; see specs.c */
     Topology *topology; /* of `applied` */
     Addresses *address_book;

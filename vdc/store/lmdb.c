@@ -3,7 +3,7 @@
  *
  * Rules of the library kept here: an environment is opened once a process and never used after fork; no
  * transaction outlives a call, so no pointer into the map escapes and no old pages stay pinned; the map is
- * resized only while no transaction is open (we are the only thread).
+ * resized only while no transaction is open: ours is the only thread but for tables_copy, which holds a lock.
  */
 #include "vdc/store/store_private.h"
 
@@ -38,6 +38,7 @@ struct StoreTables {
     guint64 map_bytes, map_limit_bytes;
     guint64 reserved_bytes; /* of the file, from its start */
     int lock_fd;
+    GMutex copying; /* held while the map is read by a copy: it must not be resized then */
 };
 
 static const char *const table_names[STORE_N_TABLES] = {
@@ -208,6 +209,7 @@ tables_close (StoreTables *tables)
         return;
     if (tables->env != NULL)
         mdb_env_close (tables->env);
+    g_mutex_clear (&tables->copying);
     if (tables->lock_fd >= 0)
         close (tables->lock_fd);
     g_free (tables);
@@ -413,15 +415,25 @@ apply_events (StoreTables *tables, MDB_txn *txn, const StoreRecord *record)
     return rc;
 }
 
+/* One that cannot be read is as old as can be. */
+static gboolean
+is_older (const MDB_val *value, const char *since)
+{
+    if (since == NULL)
+        return FALSE;
+    g_autoptr (json_t) event = json_parse (value->mv_data, value->mv_size, NULL);
+    return strcmp (json_str (event, "time", ""), since) < 0;
+}
+
 static int
-trim_events (StoreTables *tables, MDB_txn *txn, guint64 keep_from)
+trim_events (StoreTables *tables, MDB_txn *txn, guint64 keep_from, const char *keep_since)
 {
     MDB_cursor *cursor = NULL;
     MDB_val key, value;
     int rc = mdb_cursor_open (txn, tables->events, &cursor);
     for (guint n = 0; rc == 0 && n < TRIM_AT_ONCE; n++) {
         rc = mdb_cursor_get (cursor, &key, &value, MDB_FIRST);
-        if (rc != 0 || seq_of (&key) >= keep_from)
+        if (rc != 0 || (seq_of (&key) >= keep_from && !is_older (&value, keep_since)))
             break;
         rc = mdb_cursor_del (cursor, 0);
     }
@@ -443,7 +455,7 @@ die (int rc)
 }
 
 static int
-try_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from)
+try_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, const char *keep_since)
 {
     MDB_txn *txn = NULL;
     int rc = mdb_txn_begin (tables->env, NULL, 0, &txn);
@@ -453,7 +465,7 @@ try_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from)
     if (rc == 0)
         rc = apply_events (tables, txn, record);
     if (rc == 0)
-        rc = trim_events (tables, txn, keep_from);
+        rc = trim_events (tables, txn, keep_from, keep_since);
     if (rc != 0) {
         mdb_txn_abort (txn);
         return rc;
@@ -470,7 +482,9 @@ grow (StoreTables *tables, GError **error)
     guint64 wanted = MIN (tables->map_bytes * 2, tables->map_limit_bytes);
     if (wanted <= tables->map_bytes)
         return fail (error, MDB_MAP_FULL, "the limit of its size is reached");
+    g_mutex_lock (&tables->copying);
     int rc = mdb_env_set_mapsize (tables->env, wanted);
+    g_mutex_unlock (&tables->copying);
     if (rc != 0)
         return fail (error, rc, "cannot grow");
     tables->map_bytes = wanted;
@@ -522,12 +536,13 @@ reserve (StoreTables *tables, const StoreRecord *record, GError **error)
 }
 
 gboolean
-tables_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, GError **error)
+tables_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, const char *keep_since,
+              GError **error)
 {
     int rc;
     if (!reserve (tables, record, error))
         return FALSE;
-    while ((rc = try_apply (tables, record, keep_from)) == MDB_MAP_FULL)
+    while ((rc = try_apply (tables, record, keep_from, keep_since)) == MDB_MAP_FULL)
         if (!grow (tables, error))
             return FALSE;
     return rc == 0 || fail (error, rc, "cannot write");
@@ -538,6 +553,8 @@ tables_copy (StoreTables *tables, const char *folder, GError **error)
 {
     if (!file_make_folder (folder, 0700, error))
         return FALSE;
+    g_mutex_lock (&tables->copying);
     int rc = mdb_env_copy2 (tables->env, folder, MDB_CP_COMPACT);
+    g_mutex_unlock (&tables->copying);
     return rc == 0 || fail (error, rc, "cannot copy");
 }

@@ -6,12 +6,24 @@
 
 /* --- local back end ------------------------------------------------------------------------------------ */
 
+/* Stamps are of one form: they compare as text. */
+static char *
+keep_since (const Store *store)
+{
+    if (store->events_days == 0)
+        return NULL;
+    gint64 since_s = clock_wall_us (store->clock) / G_USEC_PER_SEC - (gint64)store->events_days * 24 * 3600;
+    g_autoptr (GDateTime) since = g_date_time_new_from_unix_utc (since_s);
+    return g_date_time_format (since, "%Y-%m-%dT%H:%M:%S");
+}
+
 static gboolean
 append_local (Store *store, const StoreRecord *record, GError **error)
 {
     guint64 last = record->first_seq + record->events->len - 1;
     guint64 keep_from = last > store->events_kept ? last - store->events_kept + 1 : 1;
-    return tables_apply (store->tables, record, keep_from, error);
+    g_autofree char *since = keep_since (store);
+    return tables_apply (store->tables, record, keep_from, since, error);
 }
 
 const StoreLog store_log_local = {"local", append_local};
@@ -31,6 +43,7 @@ store_open (const char *folder, const StoreOptions *options, GError **error)
     store->log = &store_log_local;
     store->clock = options->clock ? options->clock : clock_real ();
     store->events_kept = options->events_kept ? options->events_kept : DEFAULT_EVENTS_KEPT;
+    store->events_days = options->events_days;
     store->watches = g_ptr_array_new_with_free_func (g_free);
     if (!tables_read_numbers (tables, &store->first_seq, &store->last_seq, &store->last_commit, error)) {
         store_close (store);
@@ -104,6 +117,12 @@ store_list_json (Store *store, StoreTable table, const char *prefix, const char 
     if (!store_list (store, table, prefix, after, limit, append_value, values, error))
         return NULL;
     return g_steal_pointer (&values);
+}
+
+guint64
+store_last_commit (const Store *store)
+{
+    return store->last_commit;
 }
 
 gboolean

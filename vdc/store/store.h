@@ -52,6 +52,7 @@ typedef struct {
     guint64 map_size_bytes;  /* first size of the map, 0: 64 MiB; it grows by itself */
     guint64 map_limit_bytes; /* 0: 16 GiB; a commit that needs more is VDC_ERROR_FULL */
     guint64 events_kept;     /* 0: 100000 */
+    guint events_days;       /* older ones are dropped too; 0: any age */
     Clock *clock;            /* stamps events; NULL: the machine's */
 } StoreOptions;
 
@@ -101,5 +102,10 @@ gboolean store_commit (StoreTxn *txn, guint64 *last_seq, GError **error);
 void store_abort (StoreTxn *txn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StoreTxn, store_abort)
 
-/* A consistent copy of the live store into @folder (made, must be empty). Blocking. */
+/* Number of the last commit, 0 in a new store. */
+guint64 store_last_commit (const Store *store);
+/*
+ * A consistent copy of the live store into @folder (made, must be empty). Blocking; any thread, while the
+ * main loop goes on, but before store_close.
+ */
 gboolean store_copy (Store *store, const char *folder, GError **error);

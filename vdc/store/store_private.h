@@ -41,6 +41,7 @@ struct Store {
     const StoreLog *log;
     Clock *clock;
     guint64 events_kept;
+    guint events_days;
     guint64 last_commit, last_seq, first_seq;
     StoreTxn *open_txn;
     GPtrArray *watches;
@@ -72,8 +73,10 @@ gboolean tables_list_events (StoreTables *tables, guint64 after, guint limit, js
 gboolean tables_read_numbers (StoreTables *tables, guint64 *first_seq, guint64 *last_seq,
                               guint64 *last_commit, GError **error);
 /*
- * Apply @record and drop events below @keep_from, in one durable transaction. Grows the map when it is full.
+ * Apply @record and drop events below @keep_from or with a stamp before @keep_since (NULL: any), in one durable
+ * transaction. Grows the map when it is full.
  * FALSE: VDC_ERROR_FULL, nothing applied. Aborts the process when the disk cannot be synced.
  */
-gboolean tables_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, GError **error);
+gboolean tables_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, const char *keep_since,
+                       GError **error);
 gboolean tables_copy (StoreTables *tables, const char *folder, GError **error);

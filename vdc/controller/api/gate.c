@@ -50,10 +50,27 @@ check_body (HttpRequest *request, const HttpRoute *route)
     return FALSE;
 }
 
+/* A restored controller reads, but changes nothing before it knows what there is. */
+static gboolean
+may_change (Controller *controller, HttpRequest *request, const HttpRoute *route)
+{
+    static const char *const always[] = {"acceptRestore", "login", "logout", "verify", "verifyAudit", NULL};
+    if (controller->learning == NULL || strcmp (route->method, "GET") == 0 ||
+        g_strv_contains (always, route->name))
+        return TRUE;
+    g_autoptr (GError) error = g_error_new (
+        VDC_ERROR, VDC_ERROR_BUSY,
+        "the controller was restored from a backup and is asking its servers what there is; try again");
+    http_reply_header (request, "Retry-After", "5");
+    http_reply_error (request, error);
+    return FALSE;
+}
+
 static gboolean
 before (HttpRequest *request, const HttpRoute *route, gpointer user_data)
 {
-    return check_query (request, route) && check_body (request, route);
+    return may_change (user_data, request, route) && check_query (request, route) &&
+           check_body (request, route);
 }
 
 static const HttpHooks hooks = {.before = before};

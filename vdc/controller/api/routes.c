@@ -5,6 +5,7 @@
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/api/gate.h"
 #include "vdc/controller/audit.h"
+#include "vdc/controller/learn.h"
 
 /* --- operations -------------------------------------------------------------------------------------------- */
 
@@ -88,6 +89,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_metrics (router, controller);
     routes_add_verify (router, controller);
     routes_add_audit (router, controller);
+    routes_add_backup (router, controller);
     routes_add_ui (router, controller);
     audit_watch_router (controller, router);
     access_check_routes (router);
@@ -105,6 +107,7 @@ post_report (HttpRequest *request, gpointer user_data)
     Controller *controller = user_data;
     g_autoptr (GError) error = NULL;
     json_t *body = http_request_json (request, &error);
+    learn_server (controller, http_request_peer (request), http_request_address (request));
     if (body == NULL || !agent_watch_report (controller, http_request_peer (request), body, &error))
         http_reply_error (request, error);
     else

@@ -31,6 +31,7 @@ void routes_add_trash (HttpRouter *router, Controller *controller);
 void routes_add_login (HttpRouter *router, Controller *controller);
 void routes_add_users (HttpRouter *router, Controller *controller);
 void routes_add_tokens (HttpRouter *router, Controller *controller);
+void routes_add_backup (HttpRouter *router, Controller *controller);
 void routes_add_audit (HttpRouter *router, Controller *controller);
 void routes_add_metrics (HttpRouter *router, Controller *controller);
 void routes_add_verify (HttpRouter *router, Controller *controller);
