@@ -6,6 +6,7 @@
 
 #include "vdc/base/error.h"
 #include "vdc/base/id.h"
+#include "vdc/base/log.h"
 #include "vdc/http/reply.h"
 
 #include <string.h>
@@ -101,10 +102,19 @@ kill_instance (HttpRequest *request, gpointer agent)
     routes_answer (request, 202, error);
 }
 
+/* The newest lines of its log, without what guests say. */
+static void
+get_log (HttpRequest *request, gpointer agent)
+{
+    g_autofree char *text = vdc_log_tail ();
+    http_reply_text (request, 200, "text/plain; charset=utf-8", text);
+}
+
 /* --- table ------------------------------------------------------------------------------------------------- */
 
 static const HttpRoute routes[] = {
     ROW ("GET", "/v1/server", "getServer", "This server", get_server),
+    ROW ("GET", "/v1/log", "getLog", "The newest lines of the agent's log", get_log),
     ROW ("GET", "/v1/instances", "listInstances", "Reports of all members", list_instances),
     ROW ("GET", MEMBER, "getInstance", "Report of one member", get_instance),
     ROW ("PUT", MEMBER, "putInstance", "What a member shall be", put_instance),

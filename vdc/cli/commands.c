@@ -67,6 +67,10 @@ static const Option volume_options[] = {
     {"size", 's', "SIZE", "512M, 2G, 1T"},
     {NULL},
 };
+static const Option support_options[] = {
+    {"out", 'o', "FILE", "where to; - is standard output"},
+    {NULL},
+};
 static const Option verify_options[] = {
     {"repair", 0, NULL, "repair what can lose nothing, then look again"},
     {"codes", 0, NULL, "what can be found, what it means and what to do"},
@@ -298,6 +302,12 @@ const Command commands[] = {
      cmd_token_create},
     {"token revoke", "TOKEN", "End a token at once, by name or id", NULL, "vdc token revoke ci", NULL, 1, 1,
      FALSE, cmd_token_revoke},
+    {"support bundle", "", "Gather what is needed to find out what is wrong",
+     "A tar.gz with states, events, jobs, audit, verify's findings, inventories and logs. No secrets, no "
+     "values that\n"
+     "people or guests wrote; names and addresses are in it.",
+     "vdc support bundle\nvdc support bundle --out /tmp/support.tar.gz", support_options, 0, 0, FALSE,
+     cmd_support_bundle},
     {"completion", "[bash]", "Print the completion script of the shell", NULL,
      "vdc completion > /etc/bash_completion.d/vdc", NULL, 0, 1, FALSE, cmd_completion},
     {NULL},

@@ -75,6 +75,7 @@ int cmd_volume_show (Cli *cli);
 int cmd_volume_create (Cli *cli);
 int cmd_volume_destroy (Cli *cli);
 int cmd_top (Cli *cli);
+int cmd_support_bundle (Cli *cli);
 int cmd_trash_list (Cli *cli);
 int cmd_trash_restore (Cli *cli);
 int cmd_trash_empty (Cli *cli);

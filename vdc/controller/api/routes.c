@@ -82,6 +82,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_networks (router, controller);
     routes_add_jobs (router, controller);
     routes_add_events (router, controller);
+    routes_add_support (router, controller);
     routes_add_trash (router, controller);
     routes_add_login (router, controller);
     routes_add_users (router, controller);

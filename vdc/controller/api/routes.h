@@ -27,6 +27,7 @@ void routes_add_networks (HttpRouter *router, Controller *controller);
 void routes_add_consoles (HttpRouter *router, Controller *controller);
 void routes_add_jobs (HttpRouter *router, Controller *controller);
 void routes_add_events (HttpRouter *router, Controller *controller);
+void routes_add_support (HttpRouter *router, Controller *controller);
 void routes_add_trash (HttpRouter *router, Controller *controller);
 void routes_add_login (HttpRouter *router, Controller *controller);
 void routes_add_users (HttpRouter *router, Controller *controller);
