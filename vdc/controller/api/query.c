@@ -21,6 +21,7 @@ static const struct {
     {"format", "Of the text"},
     {"from", "applied, draft, or the revision of a description"},
     {"to", "applied, draft, or the revision of a description"},
+    {"all", "Everybody's, for administrators"},
     {"follow", "Go on with what comes"},
     {"ticket", "Of createConsoleTicket"},
     {"tail", "So many bytes of what was before"},
