@@ -13,6 +13,9 @@ ROLES = ['none', 'viewer', 'operator', 'editor', 'admin']
 DESCRIPTION = """application: %s
 instances:
   db: {class: BASE, volumes: {data: data}}
+  web: {class: FRONT}
+wires:
+  - web.db -> db.in
 volumes:
   data: {size: 8M}
 """
