@@ -165,6 +165,7 @@ class Operation:
             else:
                 self.client.post('applications', {'name': 'shop', 'from': 'shop'})
         self.describe(self.document())
+        self.client.delete('applications/shop/draft')
 
     def describe(self, document):
         self.grid.done(self.client.post('applications/shop/apply', {
@@ -263,6 +264,20 @@ class Cancel(Operation):
         self.client.post(f'jobs/{answer["job"]}/actions', {'action': 'cancel'})
 
 
+class EditDraft(Operation):
+    """While it runs."""
+    name, steps = 'draft', ('draft.',)
+
+    def prepare(self):
+        self.run()
+
+    def act(self):
+        rev = self.client.get('applications/shop/draft')['rev']
+        self.client.post('applications/shop/draft/ops', {'base': rev, 'ops': [
+            {'op': 'set', 'path': 'instances.web.count', 'value': 3},
+            {'op': 'rename', 'path': 'volumes.data', 'to': 'rows'}]})
+
+
 class Destroy(Operation):
     name, steps = 'destroy', ('destroy.', 'round.', 'commit.')
 
@@ -352,7 +367,7 @@ class Unpublish(MakeClass):
         self.unpublish()
 
 
-OPERATIONS = (First, Start, Stop, Apply, Scale, Cancel, Destroy, Restore, Empty, Publish, MakeClass, Unpublish)
+OPERATIONS = (First, Start, Stop, Apply, Scale, Cancel, EditDraft, Destroy, Restore, Empty, Publish, MakeClass, Unpublish)
 
 
 def cases():
@@ -416,11 +431,12 @@ class Matrix:
     def look(self):
         """Everything that must be as before or as after."""
         applications = {item['name']: item['state'] for item in self.client.items('applications')}
-        description = members = None
+        description = members = pending = None
         if 'shop' in applications:
             description = json.loads(self.client.raw('GET', '/api/v1/applications/shop/description?format=json')[2])
             members = {item['name']: item['state'] for item in self.client.items('applications/shop/instances')}
-        return {'applications': applications, 'description': description, 'members': members,
+            pending = [change['path'] for change in self.client.application('shop')['pending']]
+        return {'applications': applications, 'description': description, 'members': members, 'pending': pending,
                 'volumes': sorted((item['name'], item['state']) for item in self.client.items('volumes')),
                 'trash': sorted(item['name'] for item in self.client.items('trash')),
                 'page': 'PAGE' in [item['name'] for item in self.client.items('classes')],
