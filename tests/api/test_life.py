@@ -256,7 +256,7 @@ class Life(unittest.TestCase):
         self.assertEqual(answers[0][2], answers[1][2])
         self.grid.done(json.loads(answers[0][2]))
         status, _, body = self.client.raw('POST', '/api/v1/applications', '{"name": "x"}', headers)
-        self.assertEqual((409, 'conflict'), (status, json.loads(body)['code']))
+        self.assertEqual((409, 'key_reused'), (status, json.loads(body)['code']))
 
     def test_busy_application_is_a_conflict(self):
         self.create()

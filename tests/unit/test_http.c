@@ -262,7 +262,7 @@ test_errors (void)
     Fixture f;
     set_up (&f, TLS, 0);
     expect_error (&f, "GET", "/nothing", VDC_ERROR_NOT_FOUND);
-    expect_error (&f, "DELETE", "/echo/x", VDC_ERROR_USAGE);
+    expect_error (&f, "DELETE", "/echo/x", VDC_ERROR_METHOD);
     expect_error (&f, "GET", "/admin/x", VDC_ERROR_NOT_LOGGED_IN);
     expect_error (&f, "GET", "/server/x", VDC_ERROR_NOT_LOGGED_IN);
     expect_error (&f, "GET", "/forget", VDC_ERROR_FAILED);

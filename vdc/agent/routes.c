@@ -130,4 +130,5 @@ agent_add_routes (Agent *agent, HttpRouter *router)
     routes_add_screens (agent, router);
     routes_add_volumes (agent, router);
     routes_add_memos (agent, router);
+    routes_do_once (router);
 }

@@ -25,3 +25,5 @@ void routes_add_streams (Agent *agent, HttpRouter *router);
 void routes_add_screens (Agent *agent, HttpRouter *router);
 void routes_add_memos (Agent *agent, HttpRouter *router);
 void routes_add_volumes (Agent *agent, HttpRouter *router);
+/* A call that comes twice with one Idempotency-Key has one effect. */
+void routes_do_once (HttpRouter *router);

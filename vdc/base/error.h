@@ -22,11 +22,26 @@ typedef enum {
     VDC_ERROR_TOO_LARGE,      /* 413, exit 2: over a named limit */
     VDC_ERROR_FULL,           /* 507, exit 1: no space left */
     VDC_ERROR_TOO_MANY,       /* 429, exit 4: the caller asks too often; Retry-After says when */
-    VDC_ERROR_BUSY,           /* 503, exit 6: too much is under way; nothing was done; Retry-After says when */
+    VDC_ERROR_BUSY,         /* 503, exit 6: too much is under way; nothing was done; Retry-After says when */
+    VDC_ERROR_PRECONDITION, /* 412, exit 4: it was changed since the caller looked (If-Match) */
+    VDC_ERROR_KEY_REUSED,   /* 409, exit 4: the idempotency key was sent with another request */
+    VDC_ERROR_IN_PROGRESS,  /* 409, exit 4: the same request is still under way */
+    VDC_ERROR_SHOWN_ONCE,   /* 409, exit 4: done before; its answer held a secret and is gone */
+    VDC_ERROR_METHOD,       /* 405, exit 2: not possible on this path */
+    VDC_ERROR_MEDIA_TYPE,   /* 415, exit 2: the body is of another type than JSON */
     VDC_N_ERRORS
 } VdcErrorCode;
 
 GQuark vdc_error_quark (void);
+
+/* One row of the table, all static. What the API lists at /api/v1/errors. */
+typedef struct {
+    const char *name;
+    int http_status, exit_code;
+    const char *meaning; /* "it is not there" */
+    const char *remedy;  /* what to do */
+} VdcErrorInfo;
+const VdcErrorInfo *vdc_error_info (VdcErrorCode code);
 
 /* "not_found", … Foreign domains give "failed". Never NULL; static. */
 const char *vdc_error_name (const GError *error);
@@ -41,5 +56,6 @@ gboolean vdc_error_is_conflict (const GError *error);
 /* The peer was not reached: nothing was done, trying again is safe. */
 gboolean vdc_error_is_unreachable (const GError *error);
 
-/* Sets @error from errno @err: ENOSPC and EDQUOT become VDC_ERROR_FULL, ENOENT NOT_FOUND, else FAILED. Always FALSE. */
+/* Sets @error from errno @err: ENOSPC and EDQUOT become VDC_ERROR_FULL, ENOENT NOT_FOUND, else FAILED. Always
+ * FALSE. */
 gboolean vdc_error_set_errno (GError **error, int err, const char *format, ...) G_GNUC_PRINTF (3, 4);

@@ -2,25 +2,22 @@
 
 #include <string.h>
 
-#define KEY_PREFIX "key."
-#define KEY_KEPT_US (24 * 3600 * (gint64)G_USEC_PER_SEC)
-
-/* By user: one must not be given what another was answered. */
-static char *
-stored_key (const Operation *operation)
+guint
+operation_status (const Operation *operation, const json_t *answer)
 {
-    return g_strconcat (KEY_PREFIX, operation->principal != NULL ? operation->principal->user : "", ".",
-                        operation->key, NULL);
+    if (operation->dry_run)
+        return 200;
+    if (json_object_get (answer, "job") != NULL && json_object_get (answer, "state") == NULL)
+        return 202;
+    return operation->status != 0 ? operation->status : 200;
 }
 
 static void
 remember (Controller *controller, const Operation *operation, json_t *answer)
 {
     if (operation->key != NULL) {
-        g_autofree char *key = stored_key (operation);
-        controller_write (controller, STORE_META, key,
-                          json_pack ("{s:s, s:I, s:O}", "path", operation->path, "time_us",
-                                     (json_int_t)controller_now_us (controller), "answer", answer));
+        g_autofree char *text = json_text (answer), *line = g_strconcat (text, "\n", NULL);
+        keys_note (controller, operation->key, operation_status (operation, answer), line);
     }
 }
 
@@ -57,42 +54,4 @@ operation_finish_rows (Controller *controller, const Operation *operation, const
     return committed (
         controller, mine ? controller_commit_rows (controller, error) : controller_commit (controller, error),
         answer);
-}
-
-json_t *
-operation_remembered (Controller *controller, const Operation *operation, GError **error)
-{
-    if (operation->key == NULL)
-        return NULL;
-    g_autofree char *key = stored_key (operation);
-    g_autoptr (json_t) row = store_get (controller->store, STORE_META, key, NULL);
-    if (row == NULL)
-        return NULL;
-    if (strcmp (json_str (row, "path", ""), operation->path) != 0) {
-        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "idempotency key was used for %s",
-                     json_str (row, "path", ""));
-        return NULL;
-    }
-    return json_incref (json_object_get (row, "answer"));
-}
-
-typedef struct {
-    Controller *controller;
-    gint64 before_us;
-} Forgetting;
-
-static gboolean
-forget_old (const char *key, json_t *value, gpointer user_data)
-{
-    Forgetting *forgetting = user_data;
-    if (json_int (value, "time_us", 0) < forgetting->before_us)
-        controller_write (forgetting->controller, STORE_META, key, NULL);
-    return TRUE;
-}
-
-void
-operation_forget_keys (Controller *controller)
-{
-    Forgetting forgetting = {controller, controller_now_us (controller) - KEY_KEPT_US};
-    store_list (controller->store, STORE_META, KEY_PREFIX, NULL, 0, forget_old, &forgetting, NULL);
 }

@@ -10,11 +10,11 @@
  */
 #pragma once
 
-#include "vdc/controller/controller.h"
+#include "vdc/controller/keys.h"
 
 typedef struct {
-    const char *key;       /* idempotency key, NULL: none */
-    const char *path;      /* of the request, kept with the key */
+    RequestKey *key;       /* the answer is remembered under it; borrowed, NULL: none */
+    guint status;          /* of success, 0: 200 */
     Principal *principal;  /* who asks; borrowed; NULL: vdcd itself */
     const char *user;      /* who asks; NULL: vdcd itself */
     const char *retry_of;  /* the job that is repeated; NULL: none */
@@ -129,8 +129,5 @@ json_t *operation_finish (Controller *controller, const Operation *operation, js
  */
 json_t *operation_finish_rows (Controller *controller, const Operation *operation, const char *kind,
                                json_t *answer, GError **error);
-/* What was answered to this key and path before; NULL: nothing. VDC_ERROR_CONFLICT: the key was used for
- * another. */
-json_t *operation_remembered (Controller *controller, const Operation *operation, GError **error);
-/* Drop keys older than a day. */
-void operation_forget_keys (Controller *controller);
+/* 200 for a dry run, 202 when a job goes on, else the operation's. */
+guint operation_status (const Operation *operation, const json_t *answer);

@@ -15,6 +15,12 @@ plan_step (const char *kind, const char *object, const char *text, const char *n
                       "pending", "text", text);
 }
 
+json_t *
+plan_one (const char *kind, const char *object, const char *name)
+{
+    return json_pack ("{s:[o]}", "steps", plan_step (kind, object, NULL, "%s", name));
+}
+
 static gint
 compare_stages (gconstpointer a, gconstpointer b)
 {

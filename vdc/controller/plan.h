@@ -27,3 +27,5 @@ json_t *plan_cycles (const Topology *topology);
 
 json_t *plan_step (const char *kind, const char *object, const char *text, const char *name_format, ...)
     G_GNUC_PRINTF (4, 5);
+/* What a dry run of one step answers: {"steps": [STEP]}. */
+json_t *plan_one (const char *kind, const char *object, const char *name);

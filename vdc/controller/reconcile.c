@@ -11,6 +11,7 @@
 #include "vdc/controller/memo.h"
 #include "vdc/controller/moves.h"
 #include "vdc/controller/observe.h"
+#include "vdc/controller/keys.h"
 #include "vdc/controller/operation.h"
 #include "vdc/controller/specs.h"
 #include "vdc/controller/trash.h"
@@ -342,7 +343,7 @@ housekeeping (Controller *controller)
     if (controller->kept_us != 0 && now_us - controller->kept_us < HOUSEKEEPING_US)
         return;
     controller->kept_us = now_us;
-    operation_forget_keys (controller);
+    keys_forget (controller);
 }
 
 /*

@@ -2,6 +2,7 @@
 
 #include "vdc/base/bug.h"
 #include "vdc/base/id.h"
+#include "vdc/controller/plan.h"
 #include "vdc/controller/trash.h"
 
 static VolumeRecord *
@@ -197,7 +198,7 @@ operation_volume_create (Controller *controller, Operation *operation, const jso
         return NULL;
     }
     if (operation->dry_run)
-        return json_object ();
+        return plan_one ("volume", name, "make it");
     VolumeRecord *volume = add_volume (controller, name, (gint64)size_bytes);
     volume->unused = TRUE;
     volume->owner = g_strdup (named_application_id (controller, name));
@@ -218,7 +219,7 @@ operation_volume_destroy (Controller *controller, Operation *operation, VolumeRe
         return NULL;
     }
     if (operation->dry_run)
-        return json_object ();
+        return plan_one ("volume", volume->name, "move it to the trash");
     trash_put_volume (controller, volume, "destroyed");
     return operation_finish (controller, operation, json_object (), error);
 }

@@ -222,6 +222,12 @@ code_of_status (guint status)
         return VDC_ERROR_NOT_FOUND;
     case 409:
         return VDC_ERROR_CONFLICT;
+    case 405:
+        return VDC_ERROR_METHOD;
+    case 412:
+        return VDC_ERROR_PRECONDITION;
+    case 415:
+        return VDC_ERROR_MEDIA_TYPE;
     case 413:
         return VDC_ERROR_TOO_LARGE;
     case 422:

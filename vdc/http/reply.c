@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define JSON_TYPE "application/json"
+#define RETRY_AFTER_S "2"
 
 void
 http_reply_header (HttpRequest *request, const char *name, const char *value)
@@ -51,6 +52,13 @@ http_reply_bytes (HttpRequest *request, guint status, const char *content_type, 
 }
 
 void
+http_reply_again (HttpRequest *request, guint status, GBytes *bytes)
+{
+    http_reply_header (request, "Idempotency-Replayed", "true");
+    http_reply_send (request, status, JSON_TYPE, bytes);
+}
+
+void
 http_reply_text (HttpRequest *request, guint status, const char *content_type, const char *text)
 {
     g_autoptr (GBytes) bytes = g_bytes_new (text, strlen (text));
@@ -80,6 +88,15 @@ http_reply_empty (HttpRequest *request, guint status)
         http_reply_json (request, status, json_object ());
 }
 
+const char *
+http_reply_header_set (HttpRequest *request, const char *name)
+{
+    for (guint i = 0; i < request->answer_headers->len; i += 2)
+        if (g_ascii_strcasecmp (request->answer_headers->pdata[i], name) == 0)
+            return request->answer_headers->pdata[i + 1];
+    return NULL;
+}
+
 void
 http_reply_error_at (HttpRequest *request, const GError *error, json_t *params, const char *path)
 {
@@ -89,6 +106,9 @@ http_reply_error_at (HttpRequest *request, const GError *error, json_t *params, 
     json_put (body, "message", json_str_new (error ? error->message : "unknown error"));
     json_put (body, "params", params ? params : json_object ());
     json_put (body, "path", json_str_new (path));
+    /* Nothing was done and it may work soon. */
+    if (vdc_error_http_status (error) == 503 && http_reply_header_set (request, "Retry-After") == NULL)
+        http_reply_header (request, "Retry-After", RETRY_AFTER_S);
     http_reply_json (request, (guint)vdc_error_http_status (error), body);
 }
 

@@ -9,6 +9,9 @@
 /* Add a header to the answer to come. Values with control characters are our own bug. */
 void http_reply_header (HttpRequest *request, const char *name, const char *value);
 
+/* What was added under that name; NULL: nothing. Borrowed. */
+const char *http_reply_header_set (HttpRequest *request, const char *name);
+
 /* Takes @body. */
 void http_reply_json (HttpRequest *request, guint status, json_t *body);
 /* 204, or 202 with {} when @status says so. */
@@ -35,6 +38,9 @@ void http_reply_text (HttpRequest *request, guint status, const char *content_ty
 void http_reply_html (HttpRequest *request, const char *html);
 /* @bytes is referenced. */
 void http_reply_bytes (HttpRequest *request, guint status, const char *content_type, GBytes *bytes);
+
+/* A JSON answer that was given before, byte for byte. */
+void http_reply_again (HttpRequest *request, guint status, GBytes *bytes);
 
 /* --- streams ------------------------------------------------------------------------------------------- */
 

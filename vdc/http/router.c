@@ -18,7 +18,13 @@ struct HttpRouter {
     gpointer hooks_data;
     const HttpWatch *watch;
     gpointer watch_data;
+    GSList *kept; /* Kept, see http_router_keep */
 };
+
+typedef struct {
+    gpointer data;
+    GDestroyNotify free;
+} Kept;
 
 static const char *const role_names[] = {
     [HTTP_ROLE_UNSET] = "unset",   [HTTP_ROLE_PUBLIC] = "public",     [HTTP_ROLE_VIEWER] = "viewer",
@@ -64,11 +70,31 @@ http_router_new (void)
     return router;
 }
 
+static void
+kept_free (gpointer data)
+{
+    Kept *kept = data;
+    kept->free (kept->data);
+    g_free (kept);
+}
+
+void
+http_router_keep (HttpRouter *router, gpointer data, GDestroyNotify free)
+{
+    Kept *kept = g_new0 (Kept, 1);
+    kept->data = data;
+    kept->free = free;
+    router->kept = g_slist_prepend (router->kept, kept);
+}
+
 void
 http_router_free (HttpRouter *router)
 {
     if (router == NULL)
         return;
+    if (router->hooks != NULL && router->hooks->free != NULL)
+        router->hooks->free (router->hooks_data);
+    g_slist_free_full (router->kept, kept_free);
     g_ptr_array_unref (router->rows);
     g_free (router);
 }

@@ -55,6 +55,13 @@ typedef enum {
 
 #define HTTP_BODY_LIMIT_BYTES (1024 * 1024)
 
+/* What becomes of an If-Match. */
+typedef enum {
+    HTTP_MATCH_NONE,    /* refused: a condition must not be overlooked */
+    HTTP_MATCH_OBJECT,  /* compared with the application or volume of the path before the handler */
+    HTTP_MATCH_HANDLER, /* the handler looks at it */
+} HttpMatch;
+
 /* Answers without a schema. */
 #define HTTP_ANSWER_NONE "none"     /* no content */
 #define HTTP_ANSWER_BYTES "bytes"   /* a text or a file of .answer_type */
@@ -81,6 +88,7 @@ struct HttpRoute {
     const char *query;
     guint status;            /* of success, 0: 200; an answer with a job is 202 */
     const char *answer_type; /* media type when it is not JSON */
+    HttpMatch if_match;      /* of a changing route */
     gboolean secret_answer;  /* holds a secret: shown once, never written down */
     HttpBodyKind body;
     gsize body_limit_bytes; /* 0: HTTP_BODY_LIMIT_BYTES. More is 413 before the handler is asked */
@@ -122,12 +130,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HttpRouter, http_router_free)
  * thread.
  */
 void http_router_add (HttpRouter *router, const HttpRoute *routes, gsize n, gpointer user_data);
+/* Something that handlers need and that goes with the router. */
+void http_router_keep (HttpRouter *router, gpointer data, GDestroyNotify free);
 void http_router_set_authorize (HttpRouter *router, HttpAuthorize authorize, gpointer user_data);
 /* @watch is static. */
 void http_router_set_watch (HttpRouter *router, const HttpWatch *watch, gpointer user_data);
 
 /*
  * What surrounds every handler, on the main loop. Each may be NULL. @hooks is borrowed and must be static.
+ * Set once.
  */
 typedef struct {
     /* After authorisation, before the handler. FALSE: it has answered, or will; the handler is not called. */
@@ -136,6 +147,7 @@ typedef struct {
     json_t *(*shape) (HttpRequest *request, guint status, json_t *body, gpointer user_data);
     /* Any answer but a stream, before it is sent: its status and bytes may be replaced, headers added. */
     void (*after) (HttpRequest *request, guint *status, GBytes **bytes, gpointer user_data);
+    GDestroyNotify free; /* of user_data, with the router */
 } HttpHooks;
 void http_router_set_hooks (HttpRouter *router, const HttpHooks *hooks, gpointer user_data);
 

@@ -121,7 +121,7 @@ GBytes *
 http_answer_refusal_body (const HttpRefusal *refusal)
 {
     g_autoptr (json_t) body = json_object ();
-    json_put (body, "code", json_string (refusal->code));
+    json_put (body, "code", json_string (vdc_error_info (refusal->code)->name));
     json_put (body, "message", json_str_new (refusal->message));
     json_put (body, "params", json_object ());
     json_put (body, "path", NULL);

@@ -14,7 +14,7 @@ http_guard_body_limit (const HttpRoute *route)
 
 /* Takes @message. */
 static gboolean
-refuse (HttpRefusal *refusal, guint status, const char *code, char *message)
+refuse (HttpRefusal *refusal, guint status, VdcErrorCode code, char *message)
 {
     refusal->status = status;
     refusal->code = code;
@@ -28,8 +28,8 @@ not_routed (HttpRequest *request, char *allow, HttpRefusal *refusal)
     g_autofree char *path = g_utf8_make_valid (request->path, (gssize)MIN (strlen (request->path), 200));
     refusal->allow = allow;
     if (allow == NULL)
-        return refuse (refusal, 404, "not_found", g_strdup_printf ("there is nothing at %s", path));
-    return refuse (refusal, 405, "usage",
+        return refuse (refusal, 404, VDC_ERROR_NOT_FOUND, g_strdup_printf ("there is nothing at %s", path));
+    return refuse (refusal, 405, VDC_ERROR_METHOD,
                    g_strdup_printf ("%s is not possible on %s", request->method, path));
 }
 
@@ -59,9 +59,10 @@ http_guard_request (HttpServer *server, HttpRequest *request, HttpRefusal *refus
     if (request->route == NULL)
         return not_routed (request, allow, refusal);
     if (!media_type_fits (request))
-        return refuse (refusal, 415, "usage", g_strdup ("Content-Type must be application/json"));
+        return refuse (refusal, 415, VDC_ERROR_MEDIA_TYPE,
+                       g_strdup ("Content-Type must be application/json"));
     if (request->content_length > http_guard_body_limit (request->route))
-        return refuse (refusal, 413, "too_large",
+        return refuse (refusal, 413, VDC_ERROR_TOO_LARGE,
                        g_strdup_printf ("the body is over the limit of %" G_GSIZE_FORMAT " bytes",
                                         http_guard_body_limit (request->route)));
     return TRUE;

@@ -165,7 +165,7 @@ refuse_head (Link *link)
 {
     guint status = link->head.status;
     HttpRefusal refusal = {.status = status,
-                           .code = status == 414 || status == 431 ? "too_large" : "usage",
+                           .code = status == 414 || status == 431 ? VDC_ERROR_TOO_LARGE : VDC_ERROR_USAGE,
                            .message = g_strdup (link->head.problem)};
     return refuse (link, &refusal);
 }
@@ -306,7 +306,7 @@ take_query (Link *link, HttpRefusal *refusal)
 {
     GHashTable *query = http_query_parse (link->head.query);
     if (query == NULL) {
-        *refusal = (HttpRefusal){400, "usage", g_strdup ("the query is malformed"), NULL};
+        *refusal = (HttpRefusal){400, VDC_ERROR_USAGE, g_strdup ("the query is malformed"), NULL};
         return FALSE;
     }
     g_hash_table_unref (link->request->query);
@@ -320,7 +320,7 @@ check_peer (Link *link, HttpRefusal *refusal)
     if (!link->server->client_certificates || link->peer != NULL)
         return TRUE;
     refusal->status = (guint)vdc_error_http_status (link->peer_error);
-    refusal->code = vdc_error_name (link->peer_error);
+    refusal->code = vdc_error_from_name (vdc_error_name (link->peer_error));
     refusal->message = g_strdup (link->peer_error ? link->peer_error->message : "no client certificate");
     return FALSE;
 }

@@ -110,7 +110,7 @@ gboolean http_link_is_idle (const Link *link);
 /* What an error answer needs. */
 typedef struct {
     guint status;
-    const char *code;
+    VdcErrorCode code;
     char *message; /* owned */
     char *allow;   /* owned; NULL: none */
 } HttpRefusal;

@@ -1,7 +1,9 @@
 #include <string.h>
 
+#include "vdc/controller/api/gate.h"
 #include "vdc/controller/api/routes.h"
 #include "vdc/controller/audit.h"
+#include "vdc/controller/plan.h"
 
 #define PROXY_TIMEOUT_MS 60000
 /* Input is answered when the program in the guest has read it: that is up to the program. */
@@ -49,7 +51,8 @@ void
 proxy_json (Controller *controller, HttpRequest *request, const char *method, const char *url, json_t *body,
             ProxyChange change, gpointer user_data, GDestroyNotify free_data)
 {
-    const HttpCallOptions options = {.json = body, .timeout_ms = PROXY_TIMEOUT_MS};
+    const HttpCallOptions options = {
+        .json = body, .idempotency_key = gate_operation (request), .timeout_ms = PROXY_TIMEOUT_MS};
     if (!may_pass (controller, request)) {
         if (free_data != NULL)
             free_data (user_data);
@@ -67,7 +70,12 @@ void
 proxy_raw (Controller *controller, HttpRequest *request, const char *method, const char *url)
 {
     const HttpCallOptions options = {.bytes = http_request_body (request),
+                                     .idempotency_key = gate_operation (request),
                                      .timeout_ms = PROXY_INPUT_TIMEOUT_MS};
+    if (api_is_dry_run (request)) {
+        http_reply_json (request, 200, plan_one ("input", http_request_path (request), "pass the bytes on"));
+        return;
+    }
     if (!may_pass (controller, request))
         return;
     Passing *passing = g_new0 (Passing, 1);

@@ -43,6 +43,7 @@ static const struct {
     {"result", "Only with this result: ok, passed, repeated, or the code of an error"},
     {"object", "Only about objects of this kind"},
     {"id", "Only about the object of this name"},
+    {"all", "Everybody's, for administrators"},
 };
 
 const char *

@@ -15,39 +15,29 @@ api_begin (Controller *controller, HttpRequest *request, Operation *operation, j
     g_autoptr (GError) error = NULL;
     memset (operation, 0, sizeof *operation);
     operation->problems = problems_new ();
-    operation->key = http_request_idempotency_key (request);
-    operation->path = http_request_path (request);
+    operation->key = gate_key (request);
+    operation->status = http_request_route (request)->status;
     operation->user = http_request_user (request);
     operation->principal = access_principal (request);
     *body = http_request_json (request, &error);
     if (*body == NULL) {
-        api_end (request, operation, NULL, 200, error);
+        api_end (request, operation, NULL, error);
         return FALSE;
     }
-    operation->dry_run = json_bool (*body, "dry_run", FALSE) || http_request_query_flag (request, "dry_run");
+    operation->dry_run = api_is_dry_run (request);
     operation->debug = json_bool (*body, "debug", FALSE);
     operation->confirm = json_bool (*body, "confirm", FALSE);
     operation->force = json_bool (*body, "force", FALSE) || http_request_query_flag (request, "force");
     operation->keep_volumes =
         json_bool (*body, "keep_volumes", FALSE) || http_request_query_flag (request, "keep_volumes");
-    json_t *before = operation_remembered (controller, operation, &error);
-    if (before == NULL && error == NULL)
-        return TRUE;
-    audit_set_result (request, "repeated");
-    api_end (request, operation, before, 200, error);
-    return FALSE;
+    return TRUE;
 }
 
 void
-api_end (HttpRequest *request, Operation *operation, json_t *answer, guint status, const GError *error)
+api_end (HttpRequest *request, Operation *operation, json_t *answer, const GError *error)
 {
     if (answer != NULL)
-        http_reply_json (request,
-                         json_object_get (answer, "job") != NULL && !operation->dry_run &&
-                                 json_object_get (answer, "state") == NULL
-                             ? 202
-                             : status,
-                         answer);
+        http_reply_json (request, operation_status (operation, answer), answer);
     else if (problems_count (operation->problems) > 0)
         http_reply_problems (request, error != NULL ? error->message : "the description is not valid",
                              problems_json (operation->problems));
@@ -55,6 +45,14 @@ api_end (HttpRequest *request, Operation *operation, json_t *answer, guint statu
         http_reply_error_at (request, error, g_steal_pointer (&operation->params), NULL);
     g_clear_pointer (&operation->params, json_decref);
     g_clear_pointer (&operation->problems, problems_free);
+}
+
+gboolean
+api_is_dry_run (HttpRequest *request)
+{
+    return http_request_query_flag (request, "dry_run") ||
+           (http_request_route (request)->body == HTTP_BODY_JSON &&
+            json_bool (http_request_json (request, NULL), "dry_run", FALSE));
 }
 
 ApplicationRecord *
@@ -92,6 +90,7 @@ routes_add_all (HttpRouter *router, Controller *controller)
     routes_add_audit (router, controller);
     routes_add_backup (router, controller);
     routes_add_ui (router, controller);
+    routes_add_docs (router, controller);
     audit_watch_router (controller, router);
     access_check_routes (router);
     http_router_set_authorize (router, access_authorize, controller);

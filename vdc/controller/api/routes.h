@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "vdc/controller/api/list.h"
 #include "vdc/controller/api/query.h"
+#include "vdc/controller/api/tags.h"
 #include "vdc/controller/controller.h"
 #include "vdc/controller/operation.h"
 #include "vdc/http/reply.h"
@@ -36,21 +38,23 @@ void routes_add_backup (HttpRouter *router, Controller *controller);
 void routes_add_audit (HttpRouter *router, Controller *controller);
 void routes_add_metrics (HttpRouter *router, Controller *controller);
 void routes_add_verify (HttpRouter *router, Controller *controller);
+/* After all others. */
+void routes_add_docs (HttpRouter *router, Controller *controller);
 void routes_add_ui (HttpRouter *router, Controller *controller);
 
 /* --- shared by the handlers -------------------------------------------------------------------------------- */
 
 /*
- * Begin an operation for @request: body parsed, key looked up. FALSE: it has been answered (malformed, or
- * done before). Clear with api_end.
+ * Begin an operation for @request. FALSE: it has been answered (malformed). Clear with api_end.
  */
 gboolean api_begin (Controller *controller, HttpRequest *request, Operation *operation, json_t **body);
 /*
  * Answer with the operation's result (taken, NULL on failure) or @error, and clear the operation: 202 for a
- * job,
- * @status otherwise, 422 with problems for a wrong description.
+ * job, the row's status otherwise, 422 with problems for a wrong description.
  */
-void api_end (HttpRequest *request, Operation *operation, json_t *answer, guint status, const GError *error);
+void api_end (HttpRequest *request, Operation *operation, json_t *answer, const GError *error);
+/* ?dry_run, or {"dry_run": true}. */
+gboolean api_is_dry_run (HttpRequest *request);
 /* The application of the path; NULL: 404 was answered. */
 ApplicationRecord *api_application (Controller *controller, HttpRequest *request);
 

@@ -4,28 +4,39 @@
 #include "vdc/controller/description.h"
 #include "vdc/controller/view.h"
 
-static gint
-compare_names (gconstpointer a, gconstpointer b)
+static char *
+key_of (gconstpointer record)
 {
-    return strcmp ((*(ApplicationRecord *const *)a)->name, (*(ApplicationRecord *const *)b)->name);
+    return g_strdup (((const ApplicationRecord *)record)->name);
+}
+
+static const char *
+field_of (Controller *controller, gconstpointer record, const char *name)
+{
+    const ApplicationRecord *application = record;
+    return application->state;
+}
+
+static json_t *
+render (Controller *controller, gconstpointer record)
+{
+    return view_application (controller, record);
 }
 
 static void
 list_applications (HttpRequest *request, gpointer user_data)
 {
+    static const char *const filters[] = {"state", NULL};
+    static const ListKind kind = {key_of, FALSE, field_of, render, filters};
     Controller *controller = user_data;
-    g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
-    json_t *items = json_array ();
+    g_autoptr (GPtrArray) seen = g_ptr_array_new ();
     GHashTableIter iter;
     ApplicationRecord *application;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
         if (access_sees (controller, request, application->id))
-            g_ptr_array_add (sorted, application);
-    g_ptr_array_sort (sorted, compare_names);
-    for (guint i = 0; i < sorted->len; i++)
-        json_array_append_new (items, view_application (controller, sorted->pdata[i]));
-    http_reply_list (request, items, NULL);
+            g_ptr_array_add (seen, application);
+    list_reply (request, controller, seen, &kind);
 }
 
 static void
@@ -38,7 +49,7 @@ create_application (HttpRequest *request, gpointer user_data)
     if (!api_begin (controller, request, &operation, &body))
         return;
     json_t *answer = operation_create (controller, &operation, body, &error);
-    api_end (request, &operation, answer, operation.dry_run ? 200 : 201, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -46,8 +57,10 @@ get_application (HttpRequest *request, gpointer user_data)
 {
     Controller *controller = user_data;
     ApplicationRecord *application = api_application (controller, request);
-    if (application != NULL)
-        http_reply_json (request, 200, view_application (controller, application));
+    if (application == NULL)
+        return;
+    tags_set_application (request, application);
+    http_reply_json (request, 200, view_application (controller, application));
 }
 
 static void
@@ -63,7 +76,7 @@ destroy_application (HttpRequest *request, gpointer user_data)
         controller_application (controller, http_request_param (request, "application"), &error);
     json_t *answer =
         application != NULL ? operation_destroy (controller, &operation, application, &error) : NULL;
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -80,6 +93,7 @@ get_description (HttpRequest *request, gpointer user_data)
         return;
     }
     g_autofree char *text = view_description (application, format);
+    tags_set_application (request, application);
     http_reply_text (request, 200,
                      format == DOCUMENT_JSON ? "application/json" : "application/yaml; charset=utf-8", text);
 }
@@ -101,7 +115,7 @@ change (HttpRequest *request, Controller *controller, gboolean dry_run)
         answer = operation_start (controller, &operation, application, &error);
     else if (application != NULL)
         answer = operation_apply (controller, &operation, application, body, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -179,7 +193,7 @@ post_action (HttpRequest *request, gpointer user_data)
     else if (application != NULL &&
              access_may (controller, request, actions[i].role, application->id, &error))
         answer = actions[i].act (controller, &operation, application, body, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 /* What happened to it, newest last: the log people ask for first. */
@@ -214,14 +228,14 @@ static const HttpRoute rows[] = {
      .handler = list_applications},
     {HTTP_ROUTE (POST, "/api/v1/applications", EDITOR, CREATE, "createApplication"),
      .summary = "Create from a template or a description", .request_schema = "ApplicationCreate",
-     .answer_schema = "ApplicationCreated", .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .status = 201,
+     .answer_schema = "Application", .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .status = 201,
      .handler = create_application},
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}", VIEWER, APPLICATION, "getApplication"),
      .summary = "One application", .answer_schema = "Application", .handler = get_application},
     {HTTP_ROUTE (DELETE, "/api/v1/applications/{application}", EDITOR, APPLICATION, "destroyApplication"),
      .summary = "Move an application and its volumes to the trash (?keep_volumes, ?force)",
      .answer_schema = "JobStarted", .request_schema = "ApplicationDestroy",
-     .query = "keep_volumes! force! confirm!", .handler = destroy_application},
+     .query = "keep_volumes! force! confirm!", .if_match = HTTP_MATCH_OBJECT, .handler = destroy_application},
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}/description", VIEWER, APPLICATION,
                  "getDescription"),
      .summary = "The description as YAML or JSON text (?format)", .answer_schema = HTTP_ANSWER_BYTES,
@@ -229,15 +243,15 @@ static const HttpRoute rows[] = {
     {HTTP_ROUTE (POST, "/api/v1/applications/{application}/plan", VIEWER, APPLICATION, "planApplication"),
      .summary = "What an apply, or a start, would do", .answer_schema = "Plan",
      .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .request_schema = "ApplicationApply",
-     .handler = plan_application},
+     .if_match = HTTP_MATCH_OBJECT, .handler = plan_application},
     {HTTP_ROUTE (POST, "/api/v1/applications/{application}/apply", EDITOR, APPLICATION, "applyApplication"),
      .summary = "Make it what the description says", .answer_schema = "JobStarted",
      .body_limit_bytes = 2 * DOCUMENT_LIMIT_BYTES, .request_schema = "ApplicationApply",
-     .handler = apply_application},
+     .if_match = HTTP_MATCH_OBJECT, .handler = apply_application},
     {HTTP_ROUTE (POST, "/api/v1/applications/{application}/actions", OPERATOR, APPLICATION,
                  "actOnApplication"),
      .summary = "start, stop, restart, scale, config, clean, continue", .request_schema = "ApplicationAction",
-     .answer_schema = "JobStarted", .handler = post_action},
+     .answer_schema = "JobStarted", .if_match = HTTP_MATCH_OBJECT, .handler = post_action},
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}/logs", VIEWER, APPLICATION, "getApplicationLogs"),
      .summary = "Its events (?limit)", .answer_schema = "EventList", .query = "limit=1..10000",
      .handler = get_logs},

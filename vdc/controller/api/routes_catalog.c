@@ -206,7 +206,7 @@ create_catalog (HttpRequest *request, gpointer user_data)
     if (!api_begin (controller, request, &operation, &body))
         return;
     json_t *answer = operation_catalog_create (controller, &operation, body, &error);
-    api_end (request, &operation, answer, 201, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -220,7 +220,7 @@ remove_catalog (HttpRequest *request, gpointer user_data)
         return;
     json_t *answer =
         operation_catalog_remove (controller, &operation, http_request_param (request, "catalog"), &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -242,7 +242,7 @@ publish (HttpRequest *request, gpointer user_data)
         answer = operation_publish (controller, &operation, http_request_param (request, "catalog"), text,
                                     format == DOCUMENT_JSON ? "json" : "yaml", json_str (body, "image", NULL),
                                     &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -256,7 +256,7 @@ unpublish (HttpRequest *request, gpointer user_data)
         return;
     json_t *answer = operation_unpublish (controller, &operation, http_request_param (request, "catalog"),
                                           http_request_param (request, "entry"), &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -269,7 +269,7 @@ create_class (HttpRequest *request, gpointer user_data)
     if (!api_begin (controller, request, &operation, &body))
         return;
     json_t *answer = operation_class_create (controller, &operation, body, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static const HttpRoute rows[] = {

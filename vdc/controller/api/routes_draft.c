@@ -57,7 +57,7 @@ operate (HttpRequest *request, Controller *controller, DraftOperation function, 
         controller_application (controller, http_request_param (request, "application"), &error);
     if (application != NULL && (!whole || take_base (request, body, &error)))
         answer = function (controller, &operation, application, body, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -175,7 +175,7 @@ static const HttpRoute rows[] = {
      .answer_schema = "Draft", .handler = get_draft},
     {HTTP_ROUTE (PUT, APPLICATION "/draft", EDITOR, APPLICATION, "putDraft"),
      .summary = "A whole new text or document (If-Match or base: the revision it replaces)",
-     .request_schema = "DraftPut", .answer_schema = "DraftOrPlan",
+     .request_schema = "DraftPut", .answer_schema = "DraftOrPlan", .if_match = HTTP_MATCH_HANDLER,
      .body_limit_bytes = 4 * DOCUMENT_LIMIT_BYTES, .handler = put_draft},
     {HTTP_ROUTE (DELETE, APPLICATION "/draft", EDITOR, APPLICATION, "discardDraft"),
      .summary = "Discard it: back to what is applied", .request_schema = "DraftDiscard",

@@ -4,25 +4,38 @@
  */
 #include <string.h>
 
-#include "vdc/base/id.h"
 #include "vdc/controller/agent_link.h"
 #include "vdc/controller/api/routes.h"
+#include "vdc/controller/plan.h"
 #include "vdc/controller/view.h"
+
+static char *
+key_of (gconstpointer record)
+{
+    return g_strdup (((const MemberRecord *)record)->name);
+}
+
+static const char *
+field_of (Controller *controller, gconstpointer record, const char *name)
+{
+    const MemberRecord *member = record;
+    return strcmp (name, "state") == 0 ? member->state : member->server;
+}
+
+static json_t *
+render (Controller *controller, gpointer application, gconstpointer record)
+{
+    return view_instance (controller, application, record);
+}
 
 static void
 list_instances (HttpRequest *request, gpointer user_data)
 {
-    Controller *controller = user_data;
-    ApplicationRecord *application = api_application (controller, request);
-    json_t *items = json_array ();
-    if (application == NULL) {
-        json_decref (items);
-        return;
-    }
-    for (guint i = 0; i < application->members->len; i++)
-        json_array_append_new (items,
-                               view_instance (controller, application, application->members->pdata[i]));
-    http_reply_list (request, items, NULL);
+    static const char *const filters[] = {"state", "server", NULL};
+    static const ListKind kind = {.key = key_of, .field = field_of, .render_in = render, .filters = filters};
+    ApplicationRecord *application = api_application (user_data, request);
+    if (application != NULL)
+        list_reply_in (request, user_data, application, application->members, &kind);
 }
 
 /* A member as an object, a tier as a list. */
@@ -98,7 +111,9 @@ post_action (HttpRequest *request, gpointer user_data)
     if (strcmp (action, "kill") == 0) {
         MemberRecord *member;
         g_autofree char *url = member_url (controller, request, &member, "/kill");
-        if (url != NULL)
+        if (url != NULL && operation.dry_run)
+            http_reply_json (request, 200, plan_one ("kill", member->name, "end its VM hard"));
+        else if (url != NULL)
             proxy_json (controller, request, "POST", url, NULL, NULL, NULL, NULL);
         problems_free (operation.problems);
         return;
@@ -108,7 +123,7 @@ post_action (HttpRequest *request, gpointer user_data)
     if (application != NULL)
         answer = operation_instance (controller, &operation, application,
                                      http_request_param (request, "instance"), action, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 /* --- sessions ---------------------------------------------------------------------------------------------- */
@@ -155,16 +170,17 @@ begin_session (HttpRequest *request, Controller *controller, const char *verb)
     g_autofree char *url = member_url (controller, request, &member, verb);
     if (url == NULL)
         return;
-    g_autoptr (json_t) passed = json_copy (body);
-    g_autofree char *operation = id_random (8);
-    json_put (passed, "operation", json_string (operation));
+    if (api_is_dry_run (request)) {
+        http_reply_json (request, 200, plan_one (verb + 1, member->name, "begin a session in it"));
+        return;
+    }
     Naming *naming = g_new0 (Naming, 1);
     naming->controller = controller;
     naming->request = http_request_ref (request);
     naming->server = g_strdup (member->server);
     naming->application_id =
         g_strdup (access_application_id (controller, http_request_param (request, "application")));
-    proxy_json (controller, request, "POST", url, passed, name_session, naming, naming_free);
+    proxy_json (controller, request, "POST", url, body, name_session, naming, naming_free);
 }
 
 static void
@@ -222,7 +238,10 @@ static void
 delete_session (HttpRequest *request, gpointer user_data)
 {
     g_autofree char *url = session_url (user_data, request, "");
-    if (url != NULL)
+    if (url != NULL && api_is_dry_run (request))
+        http_reply_json (request, 200,
+                         plan_one ("session", http_request_param (request, "session"), "end it"));
+    else if (url != NULL)
         proxy_json (user_data, request, "DELETE", url, NULL, NULL, NULL, NULL);
 }
 
@@ -261,7 +280,7 @@ post_console (HttpRequest *request, gpointer user_data)
 
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/applications/{application}/instances", VIEWER, APPLICATION, "listInstances"),
-     .summary = "All members", .answer_schema = "InstanceList", .query = QUERY_PAGE " state",
+     .summary = "All members", .answer_schema = "InstanceList", .query = QUERY_PAGE " state server",
      .handler = list_instances},
     {HTTP_ROUTE (GET, INSTANCE, VIEWER, APPLICATION, "getInstance"),
      .summary = "A member, or the members of a tier", .answer_schema = "InstanceOrList",
@@ -281,13 +300,15 @@ static const HttpRoute rows[] = {
      .summary = "Serial console (?tail, ?follow)", .answer_schema = HTTP_ANSWER_STREAM,
      .answer_type = "text/plain", .query = "tail=0..16777216 follow!", .handler = get_console},
     {HTTP_ROUTE (POST, INSTANCE "/console/input", OPERATOR, APPLICATION, "typeIntoConsole"),
-     .summary = "Raw bytes", .body = HTTP_BODY_RAW, .counted = TRUE, .answer_schema = "Nothing", .handler = post_console},
+     .summary = "Raw bytes", .body = HTTP_BODY_RAW, .counted = TRUE, .answer_schema = "Nothing",
+     .handler = post_console},
     {HTTP_ROUTE (GET, "/api/v1/sessions/{session}/output", OPERATOR, OBJECT, "getSessionOutput"),
      .summary = "JSON lines until exit or error", .answer_schema = HTTP_ANSWER_STREAM,
      .answer_type = "application/x-ndjson", .handler = get_output},
     {HTTP_ROUTE (POST, "/api/v1/sessions/{session}/input", OPERATOR, OBJECT, "postSessionInput"),
-     .summary = "Raw bytes (?eof)", .body = HTTP_BODY_RAW, .counted = TRUE, .body_limit_bytes = SESSION_INPUT_LIMIT_BYTES,
-     .answer_schema = "Nothing", .query = "eof!", .handler = post_input},
+     .summary = "Raw bytes (?eof)", .body = HTTP_BODY_RAW, .counted = TRUE,
+     .body_limit_bytes = SESSION_INPUT_LIMIT_BYTES, .answer_schema = "Nothing", .query = "eof!",
+     .handler = post_input},
     {HTTP_ROUTE (DELETE, "/api/v1/sessions/{session}", OPERATOR, OBJECT, "deleteSession"),
      .summary = "End it", .request_schema = "Empty", .answer_schema = "Nothing", .handler = delete_session},
 };

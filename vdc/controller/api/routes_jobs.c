@@ -3,31 +3,41 @@
 #include "vdc/controller/api/routes.h"
 #include "vdc/controller/jobs.h"
 
-static gint
-compare_created (gconstpointer a, gconstpointer b)
+static char *
+key_of (gconstpointer record)
 {
-    return strcmp ((*(JobRecord *const *)b)->created, (*(JobRecord *const *)a)->created);
+    const JobRecord *job = record;
+    return g_strconcat (job->created, ".", job->id, NULL);
 }
 
-/* Newest first; ?application=NAME only its own. */
+static const char *
+field_of (Controller *controller, gconstpointer record, const char *name)
+{
+    const JobRecord *job = record;
+    return strcmp (name, "state") == 0 ? job->state : job->application;
+}
+
+static json_t *
+render (Controller *controller, gconstpointer record)
+{
+    return job_json (controller, record);
+}
+
+/* Newest first. */
 static void
 list_jobs (HttpRequest *request, gpointer user_data)
 {
+    static const char *const filters[] = {"application", "state", NULL};
+    static const ListKind kind = {key_of, TRUE, field_of, render, filters};
     Controller *controller = user_data;
-    const char *application = http_request_query (request, "application");
-    g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
-    json_t *items = json_array ();
+    g_autoptr (GPtrArray) seen = g_ptr_array_new ();
     GHashTableIter iter;
     JobRecord *job;
     g_hash_table_iter_init (&iter, controller->jobs);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
-        if ((application == NULL || g_strcmp0 (application, job->application) == 0) &&
-            access_sees (controller, request, job->application_id))
-            g_ptr_array_add (sorted, job);
-    g_ptr_array_sort (sorted, compare_created);
-    for (guint i = 0; i < sorted->len; i++)
-        json_array_append_new (items, job_json (controller, sorted->pdata[i]));
-    http_reply_list (request, items, NULL);
+        if (access_sees (controller, request, job->application_id))
+            g_ptr_array_add (seen, job);
+    list_reply (request, controller, seen, &kind);
 }
 
 static void
@@ -75,7 +85,7 @@ post_action (HttpRequest *request, gpointer user_data)
         answer = operation_job_cancel (controller, &operation, job, &error);
     else if (job != NULL)
         answer = operation_job_retry (controller, &operation, job, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static const HttpRoute rows[] = {

@@ -1,4 +1,5 @@
 #include "vdc/controller/api/routes.h"
+#include "vdc/controller/plan.h"
 #include "vdc/controller/networks.h"
 
 static gboolean
@@ -26,7 +27,7 @@ list_networks (HttpRequest *request, gpointer user_data)
         if (network != NULL)
             json_array_append_new (items, network);
     }
-    http_reply_list (request, items, NULL);
+    list_reply_items (request, items, "name");
 }
 
 static void
@@ -38,9 +39,13 @@ create_network (HttpRequest *request, gpointer user_data)
     json_t *body, *answer = NULL;
     if (!api_begin (controller, request, &operation, &body))
         return;
-    if (networks_create (controller, body, &error))
+    gboolean created = networks_create (controller, body, &error);
+    if (created && operation.dry_run) {
+        controller_revert (controller);
+        answer = plan_one ("network", json_str (body, "name", ""), "create it");
+    } else if (created)
         answer = operation_finish (controller, &operation, json_deep_copy (body), &error);
-    api_end (request, &operation, answer, 201, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void

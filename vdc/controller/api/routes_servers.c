@@ -2,44 +2,51 @@
 
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/api/routes.h"
+#include "vdc/controller/plan.h"
 
-static gint
-compare_names (gconstpointer a, gconstpointer b)
+static char *
+key_of (gconstpointer record)
 {
-    return strcmp ((*(Server *const *)a)->name, (*(Server *const *)b)->name);
+    return g_strdup (((const Server *)record)->name);
+}
+
+static const char *
+field_of (Controller *controller, gconstpointer record, const char *name)
+{
+    const Server *server = record;
+    return server_state_name (server->state);
+}
+
+static json_t *
+render (Controller *controller, gconstpointer record)
+{
+    return server_json (controller, record);
 }
 
 static void
 list_servers (HttpRequest *request, gpointer user_data)
 {
+    static const char *const filters[] = {"state", NULL};
+    static const ListKind kind = {key_of, FALSE, field_of, render, filters};
     Controller *controller = user_data;
-    g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
-    json_t *items = json_array ();
-    GHashTableIter iter;
-    Server *server;
-    g_hash_table_iter_init (&iter, controller->servers);
-    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&server))
-        g_ptr_array_add (sorted, server);
-    g_ptr_array_sort (sorted, compare_names);
-    for (guint i = 0; i < sorted->len; i++)
-        json_array_append_new (items, server_json (controller, sorted->pdata[i]));
-    http_reply_list (request, items, NULL);
+    g_autoptr (GPtrArray) seen = list_of_table (controller->servers);
+    list_reply (request, controller, seen, &kind);
 }
 
-/* The answer holds a private key: it is not remembered under the idempotency key; a repeat issues another
- * one. */
+/* The answer holds a private key: it is never written down. */
 static void
 register_server (HttpRequest *request, gpointer user_data)
 {
     Controller *controller = user_data;
     g_autoptr (GError) error = NULL;
-    const char *name, *address;
     json_t *body = http_request_json (request, &error);
-    json_t *answer = NULL;
-    if (body != NULL && json_need_string (body, "server", "name", &name, &error) &&
-        json_need_string (body, "server", "address", &address, &error))
-        answer = agent_watch_register (controller, name, address,
-                                       (guint)CLAMP (json_int (body, "port", 0), 0, 65535), &error);
+    const char *name = json_str (body, "name", ""), *address = json_str (body, "address", "");
+    json_t *answer;
+    if (api_is_dry_run (request)) {
+        http_reply_json (request, 200, plan_one ("server", name, "register it and issue its certificate"));
+        return;
+    }
+    answer = agent_watch_register (controller, name, address, (guint)json_int (body, "port", 0), &error);
     if (answer != NULL)
         http_reply_json (request, 201, answer);
     else

@@ -115,7 +115,7 @@ revoke_token (HttpRequest *request, gpointer user_data)
         g_autofree char *quoted = problem_quote (id);
         g_set_error (&error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no token %s", quoted);
     }
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
     access_changed (controller);
 }
 

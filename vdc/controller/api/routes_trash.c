@@ -35,7 +35,7 @@ restore_trash (HttpRequest *request, gpointer user_data)
     TrashRecord *entry = trash_find (controller, request, http_request_param (request, "entry"), &error);
     if (entry != NULL)
         answer = operation_trash_restore (controller, &operation, entry, body, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -50,7 +50,7 @@ remove_trash (HttpRequest *request, gpointer user_data)
     TrashRecord *entry = trash_find (controller, request, http_request_param (request, "entry"), &error);
     if (entry != NULL)
         answer = operation_trash_empty (controller, &operation, entry, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -63,7 +63,7 @@ empty_trash (HttpRequest *request, gpointer user_data)
     if (!api_begin (controller, request, &operation, &body))
         return;
     json_t *answer = operation_trash_empty (controller, &operation, NULL, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static const HttpRoute rows[] = {

@@ -1,7 +1,8 @@
 /*
- * The console until the editor exists: one page that lists applications and their states, live, from the API. A user
- * logs in, and the browser keeps the session as a cookie that no script reads; or the grid's token comes in the
- * address's fragment (#token=…), which a browser keeps to itself. The page itself holds nothing secret.
+ * The console until the editor exists: one page that lists applications and their states, live, from the API.
+ * A user logs in, and the browser keeps the session as a cookie that no script reads; or the grid's token
+ * comes in the address's fragment (#token=…), which a browser keeps to itself. The page itself holds nothing
+ * secret.
  */
 #include "vdc/controller/api/routes.h"
 

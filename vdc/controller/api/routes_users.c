@@ -83,7 +83,7 @@ finish (Change *change, const char *hash)
         answer =
             operation_finish (controller, &change->operation, user_json (controller, change->name), &error);
     }
-    api_end (change->request, &change->operation, answer, change->is_new ? 201 : 200, error);
+    api_end (change->request, &change->operation, answer, error);
     access_changed (controller);
 }
 
@@ -98,7 +98,7 @@ on_hashed (const char *hash, gpointer user_data)
     }
     g_set_error (&error, VDC_ERROR, VDC_ERROR_BUSY, "no memory to hash a password; try again");
     http_reply_header (change->request, "Retry-After", "2");
-    api_end (change->request, &change->operation, NULL, 200, error);
+    api_end (change->request, &change->operation, NULL, error);
 }
 
 /* Takes @change. */
@@ -112,7 +112,7 @@ begin_hashing (Change *change, const char *password)
         return;
     if (error->code == VDC_ERROR_BUSY)
         http_reply_header (change->request, "Retry-After", "2");
-    api_end (change->request, &change->operation, NULL, 200, error);
+    api_end (change->request, &change->operation, NULL, error);
     change_free (change);
 }
 
@@ -141,7 +141,7 @@ create_user (HttpRequest *request, gpointer user_data)
     const char *name = json_str (body, "name", ""), *password = json_str (body, "password", NULL);
     if (!user_name_is_free (controller, name, &error) ||
         !access_role_parse (json_str (body, "role", "none"), TRUE, &role, &error) || operation.dry_run) {
-        api_end (request, &operation, error == NULL ? json_object () : NULL, 200, error);
+        api_end (request, &operation, error == NULL ? json_object () : NULL, error);
         return;
     }
     Change *change = change_new (controller, request, &operation, name);
@@ -232,7 +232,7 @@ post_action (HttpRequest *request, gpointer user_data)
         return;
     }
     json_t *answer = found ? act_on (controller, &operation, name, body, &error) : NULL;
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
     access_changed (controller);
 }
 
@@ -252,7 +252,7 @@ delete_user (HttpRequest *request, gpointer user_data)
         answer = operation.dry_run ? json_object ()
                                    : operation_finish (controller, &operation, json_object (), &error);
     }
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
     access_changed (controller);
 }
 
@@ -297,7 +297,7 @@ post_role (HttpRequest *request, gpointer user_data)
         answer = operation.dry_run ? json_object ()
                                    : operation_finish (controller, &operation, json_object (), &error);
     }
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
     access_changed (controller);
 }
 

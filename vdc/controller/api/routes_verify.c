@@ -41,8 +41,8 @@ static const HttpRoute rows[] = {
      .summary = "The same, and repair what can lose nothing", .answer_schema = "Verification",
      .request_schema = "Empty", .handler = post_repair},
     {HTTP_ROUTE (GET, "/api/v1/verify/codes", VIEWER, GRID, "listVerifyCodes"),
-     .summary = "What verify can find, and what to do", .answer_schema = "VerifyCodeList", .query = QUERY_PAGE,
-     .handler = list_codes},
+     .summary = "What verify can find, and what to do", .answer_schema = "VerifyCodeList",
+     .query = QUERY_PAGE, .handler = list_codes},
 };
 
 void

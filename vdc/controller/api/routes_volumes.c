@@ -2,28 +2,39 @@
 
 #include "vdc/controller/api/routes.h"
 
-static gint
-compare_names (gconstpointer a, gconstpointer b)
+static char *
+key_of (gconstpointer record)
 {
-    return strcmp ((*(VolumeRecord *const *)a)->name, (*(VolumeRecord *const *)b)->name);
+    return g_strdup (((const VolumeRecord *)record)->name);
+}
+
+static const char *
+field_of (Controller *controller, gconstpointer record, const char *name)
+{
+    const VolumeRecord *volume = record;
+    return strcmp (name, "state") == 0 ? volume_state (volume) : volume->application;
+}
+
+static json_t *
+render (Controller *controller, gconstpointer record)
+{
+    return volume_json (controller, record);
 }
 
 static void
 list_volumes (HttpRequest *request, gpointer user_data)
 {
+    static const char *const filters[] = {"application", "state", NULL};
+    static const ListKind kind = {key_of, FALSE, field_of, render, filters};
     Controller *controller = user_data;
-    g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
-    json_t *items = json_array ();
+    g_autoptr (GPtrArray) seen = g_ptr_array_new ();
     GHashTableIter iter;
     VolumeRecord *volume;
     g_hash_table_iter_init (&iter, controller->volumes);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
         if (access_sees (controller, request, volume->owner))
-            g_ptr_array_add (sorted, volume);
-    g_ptr_array_sort (sorted, compare_names);
-    for (guint i = 0; i < sorted->len; i++)
-        json_array_append_new (items, volume_json (controller, sorted->pdata[i]));
-    http_reply_list (request, items, NULL);
+            g_ptr_array_add (seen, volume);
+    list_reply (request, controller, seen, &kind);
 }
 
 static void
@@ -36,7 +47,7 @@ create_volume (HttpRequest *request, gpointer user_data)
     if (!api_begin (controller, request, &operation, &body))
         return;
     json_t *answer = operation_volume_create (controller, &operation, body, &error);
-    api_end (request, &operation, answer, 201, error);
+    api_end (request, &operation, answer, error);
 }
 
 static void
@@ -63,7 +74,7 @@ destroy_volume (HttpRequest *request, gpointer user_data)
     VolumeRecord *volume = controller_volume (controller, http_request_param (request, "volume"), &error);
     if (volume != NULL)
         answer = operation_volume_destroy (controller, &operation, volume, &error);
-    api_end (request, &operation, answer, 200, error);
+    api_end (request, &operation, answer, error);
 }
 
 static const HttpRoute rows[] = {
@@ -77,7 +88,7 @@ static const HttpRoute rows[] = {
      .answer_schema = "Volume", .handler = get_volume},
     {HTTP_ROUTE (DELETE, "/api/v1/volumes/{volume}", EDITOR, OBJECT, "destroyVolume"),
      .summary = "Move an unused volume to the trash", .request_schema = "VolumeDestroy",
-     .answer_schema = "Nothing", .handler = destroy_volume},
+     .answer_schema = "Nothing", .if_match = HTTP_MATCH_OBJECT, .handler = destroy_volume},
 };
 
 void
