@@ -81,7 +81,7 @@ class Catalogs(unittest.TestCase):
 
     def application(self, name, ref):
         self.client.post('applications', {'name': name, 'description': USER % (name, ref)})
-        self.addCleanup(self.client.delete, f'applications/{name}?force=1')
+        self.addCleanup(self.remove_if_there, name)
 
     def remove_application(self, name):
         self.grid.done(self.client.delete(f'applications/{name}?force=1'))
@@ -279,6 +279,42 @@ class Catalogs(unittest.TestCase):
         for i in range(8):
             self.client.delete(f'uploads/{i:064x}')
         self.grid.wait_server()
+
+    def vdc(self, *argv, code=0):
+        env = dict(os.environ, VDC_URL=f'https://127.0.0.1:{self.grid.ports["api"]}', VDC_CA=self.grid.path('ctl/pki/ca.crt'),
+                   VDC_TOKEN=self.client.token)
+        done = subprocess.run([apigrid.BUILD + '/vdc/cli/vdc', *argv], env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual(code, done.returncode, done.stderr)
+        return done.stdout + done.stderr
+
+    def test_the_command_line(self):
+        self.vdc('catalog', 'create', 'mine', '--summary', 'ours')
+        self.addCleanup(self.client.delete, 'catalogs/mine?force=1')
+        with open(self.grid.path('page.raw'), 'wb') as image:
+            image.write(disk(6 << 20))
+        argv = ['class', 'create', 'PAGE', '--image', self.grid.path('page.raw'), '--terminal', 'in:http', '--memory', '64M']
+        self.assertIn('is in catalog mine', self.vdc(*argv))
+        self.vdc(*argv)  # the same again
+        self.assertIn('raise the version', self.vdc(*argv, '--cpu', '2', code=4))
+        self.vdc(*argv, '--cpu', '2', '--version', '1.1.0')
+        self.assertIn('1.0.0, 1.1.0', self.vdc('class', 'show', 'mine/PAGE'))
+        self.grid.write('class.yaml', EXTRA.format(version='1.0.0', summary='x'))
+        self.assertIn('needs an image', self.vdc('catalog', 'publish', 'mine', self.grid.path('class.yaml'), code=2))
+        for words in ('is published', 'was published before'):
+            self.assertIn(words, self.vdc('catalog', 'publish', 'mine', self.grid.path('class.yaml'), '--image-of', 'FRONT'))
+        self.grid.write('wrong.yaml', 'class: EXTRA\nversion: 1\n')
+        self.assertIn('wrong.yaml:2:', self.vdc('catalog', 'publish', 'mine', self.grid.path('wrong.yaml'), code=2))
+        self.application('user', 'EXTRA')
+        self.assertIn('Used by applications:  user', self.vdc('class', 'show', 'EXTRA'))
+        self.assertIn('is used by user', self.vdc('class', 'remove', 'mine/EXTRA@1.0.0', code=4))
+        self.assertIn('EXTRA', self.vdc('catalog', 'show', 'mine'))
+        self.vdc('class', 'remove', 'EXTRA', code=2)
+        self.assertIn('mine', self.vdc('catalog', 'list'))
+        self.remove_application('user')
+        self.vdc('catalog', 'remove', 'mine')
+        self.vdc('catalog', 'show', 'mine', code=3)
+        self.vdc('catalog', 'create', 'mine')
 
     # --- and run ---------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 /*
- * vdc class, catalog, volume, server, network: lists and single objects.
+ * vdc volume, server, network: lists and single objects.
  */
 #include "vdc/cli/commands.h"
 #include "vdc/cli/print.h"
@@ -44,83 +44,6 @@ print_section (const Column *columns, const json_t *items)
         return;
     printf ("\n");
     print_table (stdout, columns, items, NULL);
-}
-
-/* --- classes and catalog ------------------------------------------------------------------------------- */
-
-int
-cmd_class_list (Cli *cli)
-{
-    static const Column columns[] = {
-        {"CLASS", "name"}, {"KIND", "kind"}, {"VERSION", "version"}, {"SUMMARY", "summary"}, {NULL},
-    };
-    return list (cli, "/classes", columns, "no classes");
-}
-
-int
-cmd_class_show (Cli *cli)
-{
-    static const Column fields[] = {
-        {"Class", "name"},
-        {"Kind", "kind"},
-        {"Catalog", "catalog"},
-        {"Version", "version"},
-        {"Summary", "summary"},
-        {"Help", "help"},
-        {"Image", "image.digest"},
-        {"Image size", "image.size_bytes", FORMAT_BYTES},
-        {"CPU cores", "resources.cpu", FORMAT_RANGE},
-        {"Memory", "resources.memory", FORMAT_RANGE_BYTES},
-        {"Network", "resources.network", FORMAT_RANGE_RATE},
-        {"Outside address", "outside"},
-        {"Published", "publish", FORMAT_LIST},
-        {NULL},
-    };
-    static const Column terminals[] = {
-        {"TERMINAL", "name"},     {"SIDE", "side"},
-        {"PROTOCOL", "protocol"}, {"REQUIRED", "required", FORMAT_FLAG},
-        {"HELP", "help"},         {NULL},
-    };
-    static const Column properties[] = {
-        {"PROPERTY", "name"}, {"TYPE", "type"}, {"DEFAULT", "default"},
-        {"MIN", "min"},       {"MAX", "max"},   {"VALUES", "values", FORMAT_LIST},
-        {"HELP", "help"},     {NULL},
-    };
-    static const Column volumes[] = {
-        {"VOLUME", "name"}, {"MOUNT", "mount"},
-        {"MODE", "mode"},   {"OPTIONAL", "optional", FORMAT_FLAG},
-        {"HELP", "help"},   {NULL},
-    };
-    int code;
-    g_autoptr (json_t) class = fetch (cli, "/classes/%s", &code);
-    if (class == NULL)
-        return code;
-    print_fields (stdout, fields, class);
-    print_section (terminals, json_object_get (class, "terminals"));
-    print_section (properties, json_object_get (class, "properties"));
-    print_section (volumes, json_object_get (class, "volumes"));
-    return 0;
-}
-
-int
-cmd_catalog_list (Cli *cli)
-{
-    static const Column columns[] = {
-        {"NAME", "name"}, {"KIND", "kind"}, {"VERSION", "version"}, {"SUMMARY", "summary"}, {NULL},
-    };
-    g_autoptr (GError) error = NULL;
-    g_autoptr (json_t) answer = cli_get (cli, "/catalogs", &error);
-    if (answer == NULL)
-        return cli_fail (cli, error);
-    if (cli->json) {
-        print_json (stdout, answer);
-        return 0;
-    }
-    print_table (stdout, columns, json_object_get (answer, "items"), "the catalog is empty");
-    if (json_array_size (json_object_get (answer, "problems")) > 0)
-        fprintf (stderr, "vdc: some folders of the catalog are not usable:\n");
-    print_problems (stderr, NULL, json_object_get (answer, "problems"));
-    return 0;
 }
 
 /* --- volumes ------------------------------------------------------------------------------------------- */

@@ -126,6 +126,32 @@ static const Option top_options[] = {
     {NULL},
 };
 
+static const Option class_create_options[] = {
+    {"image", 'i', "FILE", "the disk image: raw or qcow2"},
+    {"format", 0, "FORMAT", "raw or qcow2; found out when it is not said"},
+    {"catalog", 'c', "NAME", "the catalog it goes to; not needed when the grid has one"},
+    {"terminal", 't', "NAME:PROTOCOL", "an input, or NAME:PROTOCOL:output (again for more)", TRUE},
+    {"version", 0, "VERSION", "1.0.0 unless given"},
+    {"summary", 0, "TEXT", "one line about it"},
+    {"memory", 0, "SIZE", "512M unless given"},
+    {"cpu", 0, "CORES", "1 unless given"},
+    {"description", 0, "FILE", "the whole class.yaml (with 'unmanaged: true') instead of the options above"},
+    {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
+    {NULL},
+};
+static const Option catalog_create_options[] = {
+    {"summary", 0, "TEXT", "one line about it"},
+    {NULL},
+};
+static const Option publish_options[] = {
+    {"image-of", 0, "CLASS", "of a class: whose image it has"},
+    {NULL},
+};
+static const Option remove_options[] = {
+    {"force", 0, NULL, "also while applications use it"},
+    {NULL},
+};
+
 const Command commands[] = {
     {"app list", "", "All applications and their states", NULL, "vdc app list\nvdc app list --json", NULL, 0,
      0, FALSE, cmd_app_list},
@@ -199,11 +225,43 @@ const Command commands[] = {
      "vdc console shop:web.1\nvdc console shop:web.1 --follow | grep -i error", console_options, 1, 1, FALSE,
      cmd_console},
 
-    {"class list", "", "Appliance classes", NULL, "vdc class list", NULL, 0, 0, FALSE, cmd_class_list},
-    {"class show", "CLASS", "Terminals, properties, volumes and resources of a class", NULL,
-     "vdc class show WEB", NULL, 1, 1, FALSE, cmd_class_show},
-    {"catalog list", "", "Templates and assemblies of the catalog", NULL, "vdc catalog list", NULL, 0, 0,
-     FALSE, cmd_catalog_list},
+    {"class list", "", "Appliance classes and assemblies", NULL, "vdc class list", NULL, 0, 0, FALSE,
+     cmd_class_list},
+    {"class show", "CLASS", "Terminals, properties, volumes and resources of a class, and who uses it",
+     "CLASS is [CATALOG/]NAME[@VERSION]; without a version the newest.",
+     "vdc class show WEB\nvdc class show mine/SHOP@1.2.0", NULL, 1, 1, FALSE, cmd_class_show},
+    {"class create", "NAME", "Make a class of a disk image that somebody brought",
+     "FILE is a raw or qcow2 disk with its boot loader, such as a cloud image. It is uploaded (and goes on "
+     "where it\n"
+     "broke off), checked and converted once. Its appliances have no vdc-guest: cloud-init sets name and "
+     "addresses\n"
+     "from a NoCloud seed, and they are ready when their inputs answer. exec and cp do not work with them.",
+     "vdc class create PAGE --image debian-12.qcow2 --terminal in:http\n"
+     "vdc class create SHOP --image shop.raw --terminal in:http --terminal db:mysql:output --memory 1G "
+     "--version 1.1.0",
+     class_create_options, 1, 1, FALSE, cmd_class_create},
+    {"class remove", "CATALOG/NAME@VERSION", "Remove one version of a class or assembly from a catalog",
+     "Refused while it is used. With --force applications go on with what they recorded.",
+     "vdc class remove mine/SHOP@1.0.0", remove_options, 1, 1, FALSE, cmd_class_remove},
+    {"catalog list", "", "Templates, assemblies and classes, and the catalogs they are in", NULL,
+     "vdc catalog list", NULL, 0, 0, FALSE, cmd_catalog_list},
+    {"catalog show", "NAME", "What is in a catalog, or a template", NULL,
+     "vdc catalog show mine\nvdc catalog show lamp", NULL, 1, 1, FALSE, cmd_catalog_show},
+    {"catalog create", "NAME", "Make a catalog of the grid", NULL,
+     "vdc catalog create mine --summary 'what we build ourselves'", catalog_create_options, 1, 1, FALSE,
+     cmd_catalog_create},
+    {"catalog publish", "CATALOG FILE", "Put a class or an assembly into a catalog",
+     "FILE is a class.yaml or assembly.yaml. A version never changes: the same again does nothing, another "
+     "content\n"
+     "needs a higher version. A class takes the image of another one (--image-of).",
+     "vdc catalog publish mine assembly.yaml\nvdc catalog publish mine class.yaml --image-of WEB",
+     publish_options, 2, 2, FALSE, cmd_catalog_publish},
+    {"catalog remove", "NAME", "Remove a catalog with what is in it",
+     "NAME is a catalog, or CATALOG/NAME@VERSION. Refused while something of it is used, with the list. With "
+     "--force\n"
+     "applications go on with what they recorded; what an assembly of another catalog uses stays.",
+     "vdc catalog remove mine\nvdc catalog remove mine/WEBX@1.0.0 --force", remove_options, 1, 1, FALSE,
+     cmd_catalog_remove},
 
     {"volume list", "", "Volumes", NULL, "vdc volume list", NULL, 0, 0, FALSE, cmd_volume_list},
     {"volume show", "VOLUME", "One volume", NULL, "vdc volume show shop-data", NULL, 1, 1, FALSE,

@@ -69,7 +69,13 @@ int cmd_console (Cli *cli);
 
 int cmd_class_list (Cli *cli);
 int cmd_class_show (Cli *cli);
+int cmd_class_create (Cli *cli);
+int cmd_class_remove (Cli *cli);
 int cmd_catalog_list (Cli *cli);
+int cmd_catalog_show (Cli *cli);
+int cmd_catalog_create (Cli *cli);
+int cmd_catalog_publish (Cli *cli);
+int cmd_catalog_remove (Cli *cli);
 int cmd_volume_list (Cli *cli);
 int cmd_volume_show (Cli *cli);
 int cmd_volume_create (Cli *cli);
