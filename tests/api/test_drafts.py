@@ -1,6 +1,8 @@
 """Drafts: two editors, conflicts and merges, applied as a set, over crashes; differences and earlier descriptions."""
 import http.client
 import json
+import os
+import subprocess
 import unittest
 
 import apigrid
@@ -161,6 +163,18 @@ class Drafts(unittest.TestCase):
         status, headers, _ = self.call_if_match('GET', 'applications/shop/draft', {}, '"2"')
         self.assertEqual('"2"', {k.lower(): v for k, v in headers.items()}['etag'])
 
+    def test_comments_are_kept_where_only_values_changed(self):
+        self.create()
+        self.client.call('PUT', 'applications/shop/draft', {'text': self.TEXT, 'base': 0})
+        self.ops(1, put('instances.web.count', 3), put('properties.title', 'a: b'), move('web'))
+        draft = self.draft()
+        self.assertEqual(('behind', 1), (draft['text_state'], draft['text_behind']))
+        self.assertIn('web: {class: FRONT, count: 3}  # two are enough', draft['text'])
+        self.assertTrue(draft['text'].startswith('# my shop\n'), draft['text'])
+        self.client.post('applications/shop/apply', {})
+        self.assertEqual(draft['text'], self.client.raw('GET', '/api/v1/applications/shop/description')[2].decode())
+        self.assertEqual('current', self.draft()['text_state'])
+
     def test_text_and_document_must_say_the_same(self):
         self.create()
         document = self.draft()['document']
@@ -288,6 +302,40 @@ class Drafts(unittest.TestCase):
                          [(c['path'], c['effect']) for c in changes])
         self.assertEqual(404, self.refused(self.client.get, 'applications/shop/descriptions/9').status)
         self.assertEqual(400, self.refused(self.client.get, 'applications/shop/diff?from=no').status)
+
+    # --- command line ------------------------------------------------------------------------------------------------------
+
+    def vdc(self, *words, code=0, stdin='', **env):
+        done = subprocess.run([apigrid.BUILD + '/vdc/cli/vdc', *words], input=stdin, text=True, capture_output=True, timeout=60,
+                              env=dict(os.environ, VDC_URL=f'https://127.0.0.1:{self.grid.ports["api"]}', VDC_TOKEN=self.client.token,
+                                       VDC_CA=self.grid.path('ctl/pki/ca.crt'), VISUAL='', **env))
+        self.assertEqual(code, done.returncode, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+    def test_command_line(self):
+        self.create()
+        shown, _ = self.vdc('app', 'draft', 'show', 'shop')
+        self.assertIn('application: shop\n', shown)
+        edited, _ = self.vdc('app', 'edit', 'shop', EDITOR="sed -i -e 's/count: 2/count: 3/' -e '1i # mine'")
+        self.assertRegex(edited, r'instances.web.count +2 +3 +live')
+        self.assertIn('# mine', self.vdc('app', 'draft', 'show', 'shop')[0])
+        self.assertIn('nothing was changed', self.vdc('app', 'edit', 'shop', EDITOR='true')[0])
+        _, said = self.vdc('app', 'edit', 'shop', code=2, EDITOR="sed -i s/instances:/instances;/")
+        kept = said.split('your text is in ')[1].strip()
+        self.assertEqual(0o600, os.stat(kept).st_mode & 0o777)
+        os.unlink(kept)
+        ops = json.dumps([put('instances.web.count', 4)])
+        self.assertIn('is at revision 2', self.vdc('app', 'draft', 'ops', 'shop', '-', stdin=ops)[0])
+        _, said = self.vdc('app', 'draft', 'ops', 'shop', '-', '--base', '1', stdin=ops.replace('4', '5'), code=4)
+        self.assertIn('instances.web.count: yours 5, now 4 (by local)', said)
+        diff = json.loads(self.vdc('app', 'diff', 'shop', '--json')[0])
+        self.assertEqual(['instances.web.count'], [change['path'] for change in diff['changes']])
+        self.vdc('app', 'apply', 'shop')
+        self.assertIn('no differences', self.vdc('app', 'diff', 'shop')[0])
+        self.assertRegex(self.vdc('app', 'diff', 'shop', '1', 'applied')[0], r'instances.web.count +2 +4 +live')
+        self.vdc('app', 'draft', 'ops', 'shop', '-', stdin=json.dumps([put('instances.web.count', 1)]))
+        self.assertIn('is what is applied', self.vdc('app', 'draft', 'discard', 'shop')[0])
+        self.assertEqual([], self.client.application('shop')['pending'])
 
     # --- wires -------------------------------------------------------------------------------------------------------------
 

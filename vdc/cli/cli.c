@@ -235,6 +235,12 @@ cli_post (Cli *cli, const char *path, json_t *body, GError **error)
 }
 
 json_t *
+cli_put (Cli *cli, const char *path, json_t *body, GError **error)
+{
+    return change (cli, "PUT", path, body, error);
+}
+
+json_t *
 cli_delete (Cli *cli, const char *path, GError **error)
 {
     return change (cli, "DELETE", path, NULL, error);

@@ -44,6 +44,7 @@ json_t *cli_get (Cli *cli, const char *path, GError **error);
  * remembers the answer.
  */
 json_t *cli_post (Cli *cli, const char *path, json_t *body, GError **error);
+json_t *cli_put (Cli *cli, const char *path, json_t *body, GError **error);
 json_t *cli_delete (Cli *cli, const char *path, GError **error);
 /* For what the controller does not remember (sessions, kill). */
 json_t *cli_post_once (Cli *cli, const char *path, json_t *body, GError **error);

@@ -17,6 +17,11 @@ static const Option apply_options[] = {
     {"no-wait", 0, NULL, "print the job's id instead of waiting for its end"},
     {NULL},
 };
+static const Option ops_options[] = {
+    {"base", 0, "REV", "the revision they are for, the newest unless given"},
+    {"dry-run", 'n', NULL, "show what the draft would be"},
+    {NULL},
+};
 static const Option start_options[] = {
     {"debug", 0, NULL, "when it fails, leave what is up for inspection"},
     {"continue", 0, NULL, "go on with a start that failed"},
@@ -166,12 +171,41 @@ const Command commands[] = {
      "vdc app create shop shop.yaml",
      create_options, 1, 2, FALSE, cmd_app_create},
     {"app plan", "APP [FILE]", "What an apply would do, step by step",
-     "With FILE: from what runs to that description. Without: the pending changes.",
+     "With FILE: from what runs to that description. Without: to the draft; of a stopped one, what a start "
+     "would do.",
      "vdc app plan shop shop.yaml", NULL, 1, 2, FALSE, cmd_app_plan},
     {"app apply", "APP [FILE]", "Make a description the one that runs",
-     "Applied as a whole or not at all. A volume that is no longer named is detached and kept.",
-     "vdc app apply shop shop.yaml\nvdc app show shop --description | sed s/256/512/ | vdc app apply shop -",
+     "With FILE: that one. Without: the draft. Applied as a whole or not at all. A volume that is no longer "
+     "named is\n"
+     "detached and kept.",
+     "vdc app apply shop\nvdc app apply shop shop.yaml\nvdc app show shop --description | sed s/256/512/ | "
+     "vdc app apply shop -",
      apply_options, 1, 2, FALSE, cmd_app_apply},
+    {"app edit", "APP", "Edit the draft's text in your editor",
+     "Runs $VISUAL or $EDITOR (else vi) on it; what was saved becomes the draft, nothing that runs is "
+     "changed. With\n"
+     "problems, or when somebody else changed it meanwhile, the file is kept.",
+     "vdc app edit shop && vdc app diff shop && vdc app apply shop", NULL, 1, 1, FALSE, cmd_app_edit},
+    {"app diff", "APP [FROM] [TO]", "What differs between descriptions, and what that does to what runs",
+     "FROM and TO are applied, draft, or the revision of an earlier one; from applied to draft unless "
+     "given.\n"
+     "live: taken over while it runs. restart: the members named. restart_all: all of them. none: texts, "
+     "positions.",
+     "vdc app diff shop\nvdc app diff shop 3 applied", NULL, 1, 3, FALSE, cmd_app_diff},
+    {"app draft show", "APP", "The draft's text, its problems and pending changes", NULL,
+     "vdc app draft show shop\nvdc app draft show shop --json", NULL, 1, 1, FALSE, cmd_draft_show},
+    {"app draft edit", "APP", "The same as app edit", NULL, "vdc app draft edit shop", NULL, 1, 1, FALSE,
+     cmd_app_edit},
+    {"app draft ops", "APP FILE", "Operations on the draft, all or nothing",
+     "FILE (- is standard input) holds a JSON list of add, remove, move, rename, set, wire, unwire, group, "
+     "ungroup.\n"
+     "Refused with what happened meanwhile when somebody changed the same places since revision --base.",
+     "echo '[{\"op\": \"set\", \"path\": \"instances.web.count\", \"value\": 3}]' | vdc app draft ops shop "
+     "-\n"
+     "vdc app draft ops shop group.json --dry-run --json",
+     ops_options, 2, 2, FALSE, cmd_draft_ops},
+    {"app draft discard", "APP", "Back to what is applied", NULL, "vdc app draft discard shop", NULL, 1, 1,
+     FALSE, cmd_draft_discard},
     {"app start", "APP", "Start it and wait until it serves", NULL,
      "vdc app start shop\nvdc app start shop --dry-run\nvdc app start shop --no-wait", start_options, 1, 1,
      FALSE, cmd_app_start},

@@ -287,8 +287,12 @@ apply_draft (Controller *controller, Operation *operation, ApplicationRecord *ap
         return NULL;
     }
     g_autoptr (json_t) document = json_incref ((json_t *)draft_document (controller, application));
-    g_autofree char *text = draft_text_behind (draft) == 0 ? g_strdup (draft->text) : NULL;
-    g_autofree char *format = g_strdup (draft->format);
+    gboolean has_text = draft->text != NULL;
+    gboolean json = has_text && draft_text_behind (draft) == 0 && g_strcmp0 (draft->format, "json") == 0;
+    g_autofree char *text = json       ? g_strdup (draft->text)
+                            : has_text ? draft_text (controller, application)
+                                       : NULL;
+    const char *format = json ? "json" : "yaml";
     Prepared *prepared = description_prepare (controller, NULL, DOCUMENT_YAML, document, application->name,
                                               operation->problems);
     return change_or_problems (controller, operation, application, prepared, "apply", text, format, TRUE,
@@ -435,5 +439,6 @@ change_again (Controller *controller, Operation *operation, ApplicationRecord *a
     Prepared *prepared = prepare_target (target, error);
     operation->confirm = TRUE; /* it was, the first time */
     return change_or_problems (controller, operation, application, prepared, kind,
-                               json_str (target, "text", NULL), json_str (target, "format", NULL), FALSE, error);
+                               json_str (target, "text", NULL), json_str (target, "format", NULL), FALSE,
+                               error);
 }

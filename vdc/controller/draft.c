@@ -5,6 +5,7 @@
 #include "vdc/base/bug.h"
 #include "vdc/controller/description.h"
 #include "vdc/model/description_diff.h"
+#include "vdc/model/description_text.h"
 #include "vdc/model/ops.h"
 #include "vdc/model/description_changes.h"
 
@@ -105,9 +106,12 @@ char *
 draft_text (Controller *controller, ApplicationRecord *application)
 {
     const Draft *draft = draft_of (controller, application);
-    if (draft->text != NULL && draft_text_behind (draft) == 0 && g_strcmp0 (draft->format, "yaml") == 0)
+    const json_t *document = draft_document (controller, application);
+    gboolean yaml = draft->text != NULL && g_strcmp0 (draft->format, "yaml") == 0;
+    if (yaml && draft_text_behind (draft) == 0)
         return g_strdup (draft->text);
-    return document_yaml (draft_document (controller, application));
+    char *followed = yaml ? description_text_follow (draft->text, document) : NULL;
+    return followed != NULL ? followed : document_yaml (document);
 }
 
 /* --- changing ---------------------------------------------------------------------------------------------- */

@@ -53,7 +53,8 @@ Draft *draft_of (Controller *controller, ApplicationRecord *application);
 const json_t *draft_document (Controller *controller, ApplicationRecord *application);
 /* How many changes the text is behind; -1: there is no text. */
 gint64 draft_text_behind (const Draft *draft);
-/* Its text where that is current, else the document printed. Caller frees. */
+/* Its text where that is current; else that with the document's values, comments kept; where that cannot be, the
+ * document printed. Caller frees. */
 char *draft_text (Controller *controller, ApplicationRecord *application);
 
 /*
