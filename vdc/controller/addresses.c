@@ -200,7 +200,7 @@ addresses_assign (Addresses *addresses, const Topology *topology, GError **error
             continue;
         guint32 number = lowest_free (taken, next);
         if (number == 0) {
-            g_set_error (error, VDC_ERROR, VDC_ERROR_FULL, "application '%s' has used up its inner addresses",
+            g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY, "application '%s' has used up its inner addresses",
                          topology->name);
             return FALSE;
         }

@@ -238,7 +238,7 @@ publish (Taken *taken, const json_t *network, const json_t *before, const Member
         guint port = g_array_index (ports, guint, i);
         gint local = local_port (taken, before, port, first, last);
         if (local < 0) {
-            g_set_error (error, VDC_ERROR, VDC_ERROR_FULL, "no local port of network '%s' is left for '%s'",
+            g_set_error (error, VDC_ERROR, VDC_ERROR_NO_CAPACITY, "no local port of network '%s' is left for '%s'",
                          json_str (network, "name", ""), member->name);
             json_decref (published);
             return NULL;
@@ -272,7 +272,7 @@ assign_member (Taken *taken, const json_t *network, const json_t *before, const 
     g_autofree char *address = free_address (taken, network, before);
     if (address == NULL || !parse_subnet (json_str (network, "subnet", NULL), &base, &prefix)) {
         g_set_error (
-            error, VDC_ERROR, VDC_ERROR_FULL,
+            error, VDC_ERROR, VDC_ERROR_NO_CAPACITY,
             "network '%s' has no free address for '%s'; destroy an application with a gateway, or make the "
             "range larger",
             json_str (network, "name", ""), member->name);

@@ -9,6 +9,7 @@
 #include "vdc/controller/api/schemas.h"
 #include "vdc/controller/api/tags.h"
 #include "vdc/controller/audit.h"
+#include "vdc/controller/plan.h"
 #include "vdc/http/replay.h"
 #include "vdc/http/reply.h"
 #include "vdc/model/problems.h"
@@ -180,10 +181,30 @@ before (HttpRequest *request, const HttpRoute *route, gpointer user_data)
            tags_check (gate->controller, request, route);
 }
 
+/* A dry run says what would be done, also where the handler had no more to say than that it may be. */
+static void
+add_steps (HttpRequest *request, json_t *body)
+{
+    const HttpRoute *route = http_request_route (request);
+    const char *last = strrchr (http_request_path (request), '/');
+    if (!json_is_object (body) || json_object_get (body, "steps") != NULL)
+        return;
+    g_autoptr (json_t) plan = plan_one (route->name, "", route->summary);
+    json_t *first = json_array_get (json_object_get (plan, "steps"), 0);
+    json_put (first, "object", json_str_new (last != NULL ? last + 1 : ""));
+    json_object_update (body, plan);
+}
+
 static json_t *
 shape (HttpRequest *request, guint status, json_t *body, gpointer user_data)
 {
-    return status == 200 ? fields_shape (request, body) : body;
+    if (status != 200)
+        return body;
+    if (strcmp (http_request_method (request), "GET") == 0)
+        return fields_shape (request, body);
+    if (api_is_dry_run (request))
+        add_steps (request, body);
+    return body;
 }
 
 static void
