@@ -80,7 +80,7 @@ class Support(unittest.TestCase):
         files = self.bundle()
         names = {name.removeprefix('vdc-support/') for name in files}
         self.assertEqual({'README.txt', 'about.json', 'applications.json', 'volumes.json', 'trash.json', 'jobs.json',
-                          'servers.json', 'networks.json', 'events.json', 'audit.json', 'verify.json', 'log.txt',
+                          'servers.json', 'networks.json', 'events.json', 'audit.json', 'verify.json', 'log.txt', 'metrics.txt',
                           'servers/s1/inventory.json', 'servers/s1/log.txt'}, names)
         for name, content in files.items():
             for secret in secrets:
@@ -98,6 +98,7 @@ class Support(unittest.TestCase):
         self.assertIn('application.created', [event['kind'] for event in read['vdc-support/events.json']])
         inventory = read['vdc-support/servers/s1/inventory.json']
         self.assertLessEqual({'db', 'in', 'web'}, {spec['member'] for spec in inventory['specs']})
+        self.assertIn(b'vdc_application_up{', files['vdc-support/metrics.txt'])
         self.assertIn(b'member moves', files['vdc-support/servers/s1/log.txt'])
         self.assertIn(b'"application created" application=shop', files['vdc-support/log.txt'])
 

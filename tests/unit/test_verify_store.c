@@ -170,7 +170,7 @@ int
 main (int argc, char **argv)
 {
     g_test_init (&argc, &argv, NULL);
-#define ADD(path, function) g_test_add ("/verify-store/" path, Fixture, NULL, set_up, function, tear_down)
+#define ADD(path, function) g_test_add ("/verify_store/" path, Fixture, NULL, set_up, function, tear_down)
     ADD ("store_differs-row-that-vdcd-does-not-have", row_that_vdcd_does_not_have);
     ADD ("store_differs-row-that-is-lost", row_that_is_lost);
     ADD ("audit_broken", changed_entry_of_the_audit);

@@ -77,6 +77,22 @@ find_applications (Controller *controller, const CatalogEntry *entry, CatalogUse
             g_ptr_array_add (uses->applications, g_strdup (application->name));
 }
 
+/* What can be restored must be able to start again. */
+static void
+find_trash (Controller *controller, const CatalogEntry *entry, CatalogUses *uses)
+{
+    GHashTableIter iter;
+    TrashRecord *trashed;
+
+    g_hash_table_iter_init (&iter, controller->trash);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&trashed)) {
+        g_autoptr (ApplicationRecord) application =
+            trashed->application != NULL ? application_record_new (trashed->application) : NULL;
+        if (application != NULL && names_entry (application->used, entry))
+            g_ptr_array_add (uses->applications, g_strdup_printf ("%s (in the trash)", trashed->name));
+    }
+}
+
 /* --- descriptions ------------------------------------------------------------------------------------------ */
 
 static gboolean
@@ -127,6 +143,7 @@ catalog_uses (Controller *controller, const CatalogEntry *entry)
 
     *uses = (CatalogUses){names_new (), names_new (), names_new (), names_new ()};
     find_applications (controller, entry, uses);
+    find_trash (controller, entry, uses);
     catalog_foreach (classes, look_at_assembly, &looking);
     for (guint i = 0; i < templates->len; i++) {
         const Template *template = templates->pdata[i];
@@ -160,6 +177,11 @@ catalog_uses_image (Controller *controller, const char *digest)
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
         if (has_image (application->images, digest) ||
             has_image (json_object_get (application->next, "images"), digest))
+            return TRUE;
+    TrashRecord *trashed;
+    g_hash_table_iter_init (&iter, controller->trash);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&trashed))
+        if (has_image (json_object_get (trashed->application, "images"), digest))
             return TRUE;
     return FALSE;
 }

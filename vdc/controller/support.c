@@ -24,6 +24,7 @@ static const char readme[] =
     "volumes.json trash.json jobs.json servers.json networks.json\n"
     "events.json audit.json   the newest of each\n"
     "verify.json              what `vdc verify` found\n"
+    "metrics.txt              what is measured now\n"
     "log.txt                  newest lines of the controller's log; values that may be people's are left "
     "out\n"
     "servers/NAME/            inventory and log of each server's agent\n";
@@ -68,6 +69,7 @@ add_own (Bundle *bundle)
 {
     Controller *controller = bundle->controller;
     g_autofree char *log = vdc_log_tail ();
+    g_autofree char *metrics = support_metrics (controller);
     json_t *about = support_about (controller);
     g_autofree char *stamp = controller_stamp (controller);
     json_put (about, "time", json_string (stamp));
@@ -81,6 +83,7 @@ add_own (Bundle *bundle)
     add_json (bundle, "networks.json", support_networks (controller));
     add_json (bundle, "events.json", support_events (controller));
     add_json (bundle, "audit.json", support_audit (controller));
+    add_text (bundle, "metrics.txt", metrics);
     add_text (bundle, "log.txt", log);
 }
 

@@ -9,6 +9,7 @@
  *     vdc-support/about.json            versions, identity, configuration, figures of the store
  *     vdc-support/{applications,volumes,trash,jobs,servers,networks,events,audit}.json
  *     vdc-support/verify.json           what verify found
+ *     vdc-support/metrics.txt           what is measured now
  *     vdc-support/log.txt               newest lines of vdcd's log (vdc_log_tail)
  *     vdc-support/servers/NAME/{inventory.json,log.txt}   of its agent; problem.txt when it could not be
  * asked
@@ -49,3 +50,5 @@ json_t *support_events (Controller *controller);
 json_t *support_audit (Controller *controller);
 json_t *support_verify (const json_t *report);
 json_t *support_inventory (const json_t *inventory);
+/* What is measured now, as a Prometheus scrape. Caller frees. */
+char *support_metrics (Controller *controller);

@@ -3,6 +3,7 @@
 
 #include "vdc/controller/agent_watch.h"
 #include "vdc/controller/audit.h"
+#include "vdc/controller/metrics/metrics.h"
 #include "vdc/controller/support.h"
 #include "vdc/controller/trash.h"
 #include "vdc/store/audit_chain.h"
@@ -356,4 +357,28 @@ support_inventory (const json_t *inventory)
         json_put (object, lists[i].list,
                   support_pick_all (json_object_get (inventory, lists[i].list), lists[i].words));
     return object;
+}
+
+/* --- figures ------------------------------------------------------------------------------------------------- */
+
+static gboolean
+sees_all (const ApplicationRecord *application, gpointer user_data)
+{
+    return TRUE;
+}
+
+/* Counters that guests name themselves are not ours. */
+char *
+support_metrics (Controller *controller)
+{
+    static const char *const ours[] = {"vdc_application_", "vdc_instance_", "vdc_server_", "vdc_volume_",
+                                       "vdc_wire_"};
+    g_autofree char *all = metrics_prometheus (controller, TRUE, sees_all, NULL);
+    g_auto (GStrv) lines = g_strsplit (all, "\n", -1);
+    GString *text = g_string_new (NULL);
+    for (guint i = 0; lines[i] != NULL; i++)
+        for (guint k = 0; k < G_N_ELEMENTS (ours); k++)
+            if (g_str_has_prefix (lines[i], ours[k]))
+                g_string_append_printf (text, "%s\n", lines[i]);
+    return g_string_free (text, FALSE);
 }
