@@ -6,6 +6,7 @@
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/agent_watch.h"
+#include "vdc/controller/api/console_files.h"
 #include "vdc/controller/api/consoles.h"
 #include "vdc/controller/class_create.h"
 #include "vdc/controller/audit.h"
@@ -201,7 +202,9 @@ controller_new (const ControllerOptions *options, GError **error)
     g_autofree char *store_folder = g_build_filename (options->state_folder, "store", NULL);
     const StoreOptions store_options = {
         .clock = controller->clock, .events_kept = options->events_kept, .events_days = options->events_days};
-    if (!file_make_folder (options->state_folder, 0700, error) ||
+    controller->ui = options->ui_folder != NULL ? static_files_open (options->ui_folder, error)
+                                                : static_files_embedded (console_files, n_console_files);
+    if (controller->ui == NULL || !file_make_folder (options->state_folder, 0700, error) ||
         (controller->store = store_open (store_folder, &store_options, error)) == NULL ||
         !audit_open (controller, options->audit_kept, options->audit_days, error) ||
         !load_identity (controller, error) || !load_token (controller, error) ||
@@ -236,6 +239,7 @@ controller_free (Controller *controller)
     memos_free (controller->memos);
     audit_close (controller);
     consoles_free (controller->consoles);
+    static_files_free (controller->ui);
     access_free (controller->access);
     seal_free (controller->seal);
     metrics_free (controller->metrics);

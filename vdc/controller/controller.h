@@ -35,6 +35,7 @@ typedef struct {
     const char *state_folder;
     const char *const *catalog_folders;
     const char *images_file;
+    const char *ui_folder;    /* what the UI's build made; NULL: the console page */
     const char *built_images; /* folder of DIGEST/, for agents that lack one; NULL: beside images_file */
     const char *agent_port;   /* "8444" */
     const char
@@ -64,6 +65,7 @@ typedef struct Controller {
     CatalogGrid *catalogs;
     ImageStore *images;
     HttpClient *agents;
+    struct StaticFiles *ui;
     struct Consoles *consoles; /* api/consoles.h: tickets, and who looks at which console */
     GHashTable *applications;  /* name → ApplicationRecord */
     GHashTable *volumes;       /* id → VolumeRecord */

@@ -27,7 +27,7 @@
 #define EVENTS_DAYS_DEFAULT 30
 
 typedef struct {
-    char *state, *listen, *agent_listen, *images, *built_images, *outside, *agent_port;
+    char *ui, *state, *listen, *agent_listen, *images, *built_images, *outside, *agent_port;
     char **catalogs, **names;
     double trash_keep_hours;
     gboolean no_metrics_history;
@@ -59,6 +59,8 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
         {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen, "API and console", "ADDR:PORT"},
         {"agent-listen", 0, 0, G_OPTION_ARG_STRING, &options->agent_listen, "reports of agents", "ADDR:PORT"},
         {"agent-port", 0, 0, G_OPTION_ARG_STRING, &options->agent_port, "port of the agents (8444)", "PORT"},
+        {"ui", 0, 0, G_OPTION_ARG_FILENAME, &options->ui, "files of the UI; not given: the console page",
+         "DIR"},
         {"catalog", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->catalogs, "folder of classes or templates",
          "DIR"},
         {"images", 0, 0, G_OPTION_ARG_FILENAME, &options->images, "index of built images", "FILE"},
@@ -121,6 +123,7 @@ options_clear (Options *options)
 {
     g_free (options->state);
     g_free (options->from);
+    g_free (options->ui);
     g_free (options->listen);
     g_free (options->agent_listen);
     g_free (options->agent_port);
@@ -167,6 +170,7 @@ make_controller (const Options *options, GError **error)
         .catalog_folders = options->catalogs != NULL ? (const char *const *)options->catalogs : none,
         .no_metrics_history = options->no_metrics_history,
         .images_file = options->images,
+        .ui_folder = options->ui,
         .built_images = options->built_images,
         .agent_port = options->agent_port,
         .outside = options->outside,
