@@ -14,7 +14,7 @@ from accessgrid import DELETED, FOREIGN, FOREIGN_DELETED, MISSING, OWN, ROLES
 HERE = os.path.dirname(os.path.abspath(__file__))
 SURPRISE = {'surprise': 1}  # a body that every schema refuses, after access was decided and before anything is done
 KINDS = ('own', 'foreign', 'deleted', 'missing')
-GRID_PARAMS = {'revision': '1', 'server': 's1', 'network': 'outside', 'class': 'BASE', 'catalog': 'shop', 'user': 'viewer'}
+GRID_PARAMS = {'revision': '1', 'server': 's1', 'network': 'outside', 'file': 'console.js', 'class': 'BASE', 'catalog': 'shop', 'user': 'viewer'}
 NOT_THERE = ('upload',)  # whoever may ask is told that there is none
 OBJECT_PARAMS = ('volume', 'job', 'session', 'entry')
 

@@ -520,7 +520,7 @@ test_stream_back_pressure (void)
 {
     Fixture f;
     Sink sink = {.hold_back = TRUE};
-    static char block[64 * 1024];
+    static char block[64 * 1024 + 1]; /* never just to the mark */
     set_up (&f, TLS, 0);
     open_stream (&f, "/stream", &sink);
     gsize written = 0;
@@ -717,6 +717,37 @@ test_trickler_is_cut (void)
     tear_down (&f);
 }
 
+/* Until the other side closes, with a byte of @trickle now and then (0: none). FALSE: it never does. */
+static gboolean
+is_cut (int fd, char trickle)
+{
+    gint64 start_us = g_get_monotonic_time ();
+    gboolean cut = FALSE;
+    while (!cut && g_get_monotonic_time () - start_us < 50 * G_USEC_PER_SEC) {
+        if (trickle != 0 && send (fd, &trickle, 1, MSG_NOSIGNAL) < 0)
+            cut = TRUE;
+        struct pollfd p = {fd, POLLRDHUP, 0};
+        if (poll (&p, 1, 50) > 0)
+            cut = TRUE;
+        while (g_main_context_iteration (NULL, FALSE))
+            ;
+    }
+    return cut;
+}
+
+static void
+test_slow_body_is_cut (void)
+{
+    Fixture f;
+    set_up (&f, PLAIN, 1500);
+    int fd = dial (&f);
+    const char *sent = "POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
+    g_assert_cmpint (send (fd, sent, strlen (sent), 0), >, 0);
+    g_assert_true (is_cut (fd, 'x'));
+    close (fd);
+    tear_down (&f);
+}
+
 /* A body says its length: one in chunks is refused before any of it is looked at. */
 static void
 test_chunked_body_is_refused (void)
@@ -822,6 +853,7 @@ main (int argc, char **argv)
     g_test_add_func ("/http/framing-guard", test_framing_guard);
     g_test_add_func ("/http/media-type-guard", test_media_type_guard);
     g_test_add_func ("/http/trickler-is-cut", test_trickler_is_cut);
+    g_test_add_func ("/http/slow-body-is-cut", test_slow_body_is_cut);
     g_test_add_func ("/http/chunked-body-is-refused", test_chunked_body_is_refused);
     g_test_add_func ("/http/start-refuses", test_start_refuses);
     g_test_add_func ("/http/token-equal", test_token_equal);

@@ -19,6 +19,8 @@
 typedef struct HttpServer HttpServer;
 
 #define HTTP_CONNECTIONS_MAX 2048
+/* Whole answers that are being sent, together; beyond, the slowest reader is cut. */
+#define HTTP_UNSENT_MAX_BYTES (256 * 1024 * 1024)
 
 typedef struct {
     const char *listen;            /* "127.0.0.1:8443", "0.0.0.0:8444", "[::1]:0"; port 0 takes a free one */

@@ -22,11 +22,10 @@
 #define IDLE_US (60 * G_USEC_PER_SEC)
 /* A body over this gets one more deadline for each so many bytes that it has. */
 #define BODY_BYTES_PER_DEADLINE (8 * 1024 * 1024)
-/* An answer is to be taken at this rate at least, after a start. */
-#define ANSWER_START_US (30 * G_USEC_PER_SEC)
+/* An answer is to be taken at this rate at least, after one deadline for nothing. */
 #define ANSWER_BYTES_PER_S (32 * 1024)
-/* A stream's reader that takes nothing of what waits. */
-#define STALL_US (60 * G_USEC_PER_SEC)
+/* Deadlines that the reader of a stream may take nothing of what waits. */
+#define STALL_DEADLINES 2
 #define LINGER_US (2 * G_USEC_PER_SEC)
 #define LINGER_LIMIT_BYTES (1024 * 1024)
 
@@ -134,8 +133,9 @@ host_of (Link *link)
 static void
 answer_within (Link *link, gsize bytes)
 {
+    link->began_us = g_get_monotonic_time ();
     link->deadline_us =
-        g_get_monotonic_time () + ANSWER_START_US + (gint64)(bytes / ANSWER_BYTES_PER_S) * G_USEC_PER_SEC;
+        link->began_us + link->server->deadline_us + (gint64)(bytes / ANSWER_BYTES_PER_S) * G_USEC_PER_SEC;
 }
 
 /* The request has never reached the main loop, or never will. */
@@ -200,6 +200,8 @@ begin_answer (Link *link)
         send_bytes (link, g_bytes_ref (request->answer));
     answer_within (link, length);
     link->state = LINK_ANSWER;
+    link->unsent_bytes = bodiless ? 0 : length;
+    link->server->unsent_bytes += link->unsent_bytes;
     return AGAIN;
 }
 
@@ -209,6 +211,8 @@ finish_request (Link *link)
     HttpRequest *request = g_steal_pointer (&link->request);
     HttpServer *server = link->server;
     http_head_clear (&link->head);
+    server->unsent_bytes -= link->unsent_bytes;
+    link->unsent_bytes = 0;
     if (request == NULL)
         return;
     g_mutex_lock (&server->lock);
@@ -508,7 +512,7 @@ step_stream (Link *link)
     if (g_queue_is_empty (&link->out))
         link->deadline_us = 0;
     else if (some || link->deadline_us == 0)
-        link->deadline_us = g_get_monotonic_time () + STALL_US;
+        link->deadline_us = g_get_monotonic_time () + STALL_DEADLINES * link->server->deadline_us;
     if (link->request->stream->raw && take_in (link) == AGAIN)
         next = AGAIN;
     return next;

@@ -169,6 +169,26 @@ take_all (HttpServer *server)
 
 /* --- the loop ---------------------------------------------------------------------------------------------- */
 
+/* Readers that take their time may keep answers of so much in memory; the one that took longest goes first.
+ */
+static void
+cut_slow_readers (HttpServer *server)
+{
+    while (server->unsent_bytes > HTTP_UNSENT_MAX_BYTES) {
+        GHashTableIter iter;
+        gpointer key;
+        Link *slowest = NULL;
+        g_hash_table_iter_init (&iter, server->links);
+        while (g_hash_table_iter_next (&iter, &key, NULL))
+            if (((Link *)key)->unsent_bytes > 0 &&
+                (slowest == NULL || ((Link *)key)->began_us < slowest->began_us))
+                slowest = key;
+        if (slowest == NULL)
+            return;
+        drop (slowest);
+    }
+}
+
 static void
 sweep (HttpServer *server)
 {
@@ -182,6 +202,7 @@ sweep (HttpServer *server)
             g_ptr_array_add (late, key);
     for (guint i = 0; i < late->len; i++)
         drop (late->pdata[i]);
+    cut_slow_readers (server);
     if (!server->accepting)
         watch_listener (server, TRUE);
 }

@@ -52,6 +52,7 @@ typedef struct {
     GQueue out; /* of GBytes */
     gsize out_offset;
     gsize lingered_bytes;
+    gsize unsent_bytes; /* of server->unsent_bytes */
 } Link;
 
 struct HttpServer {
@@ -75,6 +76,7 @@ struct HttpServer {
     gboolean accepting;
     GHashTable *links;     /* set of Link */
     GHashTable *addresses; /* text → count */
+    gsize unsent_bytes;    /* whole answers that are being sent */
 };
 
 /* server.c */

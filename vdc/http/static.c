@@ -14,7 +14,14 @@
 struct StaticFiles {
     int folder_fd;      /* -1: embedded */
     GHashTable *loaded; /* embedded: name → Content */
+    GHashTable *read;   /* folder: name → Read. Many slow readers of one file hold it once */
 };
+
+/* A file as it was when read. */
+typedef struct {
+    struct stat info;
+    GBytes *bytes;
+} Read;
 
 /* A file in all its codings; those that are not there are NULL. */
 typedef struct {
@@ -139,39 +146,63 @@ open_beneath (int folder_fd, const char *name)
     return (int)syscall (SYS_openat2, folder_fd, name, &how, sizeof how);
 }
 
+static void
+read_free (gpointer data)
+{
+    Read *read = data;
+    g_bytes_unref (read->bytes);
+    g_free (read);
+}
+
+static gboolean
+is_same (const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Read, not mapped: a file cut short meanwhile would end the process. */
+static GBytes *
+read_whole (int fd, const struct stat *info)
+{
+    g_autofree char *data = g_malloc ((gsize)info->st_size + 1);
+    ssize_t n = pread (fd, data, (gsize)info->st_size, 0);
+    return n == info->st_size ? g_bytes_new_take (g_steal_pointer (&data), (gsize)n) : NULL;
+}
+
 /* NULL: no plain file, or too long. */
 static GBytes *
-read_file (int folder_fd, const char *name, struct stat *info)
+read_file (StaticFiles *files, const char *name, struct stat *info)
 {
-    int fd = open_beneath (folder_fd, name);
-    if (fd < 0)
-        return NULL;
-    g_autofree char *data = NULL;
-    ssize_t n = -1;
-    /* Read, not mapped: a file cut short meanwhile would end the process. */
-    if (fstat (fd, info) == 0 && S_ISREG (info->st_mode) && info->st_size <= STATIC_FILE_MAX_BYTES) {
-        data = g_malloc ((gsize)info->st_size + 1);
-        n = pread (fd, data, (gsize)info->st_size, 0);
+    const Read *before = g_hash_table_lookup (files->read, name);
+    int fd = open_beneath (files->folder_fd, name);
+    GBytes *bytes = NULL;
+    if (fd >= 0 && fstat (fd, info) == 0 && S_ISREG (info->st_mode) && info->st_size <= STATIC_FILE_MAX_BYTES)
+        bytes = before != NULL && is_same (&before->info, info) ? g_bytes_ref (before->bytes)
+                                                                : read_whole (fd, info);
+    if (fd >= 0)
+        close (fd);
+    if (bytes != NULL && (before == NULL || before->bytes != bytes)) {
+        Read *now = g_new0 (Read, 1);
+        *now = (Read){*info, g_bytes_ref (bytes)};
+        g_hash_table_replace (files->read, g_strdup (name), now);
     }
-    close (fd);
-    return n >= 0 && n == info->st_size ? g_bytes_new_take (g_steal_pointer (&data), (gsize)n) : NULL;
+    return bytes;
 }
 
 StaticFiles *
 static_files_open (const char *folder, GError **error)
 {
     struct stat info;
-    int fd = open (folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    g_autoptr (GBytes) index = fd >= 0 ? read_file (fd, "index.html", &info) : NULL;
-    if (index == NULL) {
-        vdc_error_set_errno (error, errno, "%s holds no index.html to serve", folder);
-        if (fd >= 0)
-            close (fd);
-        return NULL;
-    }
     StaticFiles *files = g_new0 (StaticFiles, 1);
-    files->folder_fd = fd;
-    return files;
+    files->folder_fd = open (folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    files->read = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, read_free);
+    g_autoptr (GBytes) index = files->folder_fd >= 0 ? read_file (files, "index.html", &info) : NULL;
+    if (index != NULL)
+        return files;
+    vdc_error_set_errno (error, errno, "%s holds no index.html to serve", folder);
+    static_files_free (files);
+    return NULL;
 }
 
 void
@@ -180,6 +211,7 @@ static_files_free (StaticFiles *files)
     if (files == NULL)
         return;
     g_clear_pointer (&files->loaded, g_hash_table_unref);
+    g_clear_pointer (&files->read, g_hash_table_unref);
     if (files->folder_fd >= 0)
         close (files->folder_fd);
     g_free (files);
@@ -223,11 +255,11 @@ load_from_folder (StaticFiles *files, HttpRequest *request, const char *name, ch
     *coding = NULL;
     for (guint i = 0; bytes == NULL && i < G_N_ELEMENTS (codings); i++) {
         g_autofree char *packed = g_strconcat (name, codings[i].ending, NULL);
-        bytes = takes_coding (request, codings[i].name) ? read_file (files->folder_fd, packed, &info) : NULL;
+        bytes = takes_coding (request, codings[i].name) ? read_file (files, packed, &info) : NULL;
         *coding = bytes != NULL ? codings[i].name : NULL;
     }
     if (bytes == NULL)
-        bytes = read_file (files->folder_fd, name, &info);
+        bytes = read_file (files, name, &info);
     if (bytes != NULL)
         *mark = g_strdup_printf ("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x-%lx", (guint64)info.st_size,
                                  (guint64)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
