@@ -3,6 +3,7 @@
 
 #include "vdc/base/file.h"
 #include "vdc/controller/access/credentials.h"
+#include "vdc/controller/access/redact.h"
 #include "vdc/controller/access/users.h"
 #include "vdc/controller/controller.h"
 
@@ -328,6 +329,28 @@ test_token_expires_and_is_limited (Fixture *fixture, gconstpointer data)
     g_assert_error (error, VDC_ERROR, VDC_ERROR_REFUSED);
 }
 
+/* What shares values with a record is copied where it changes. */
+static void
+test_errors_tell_no_folders (Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *text = g_strdup_printf (
+        "cannot make %s/disks/a.qcow2: it is full; /var/lib/vdc/x, /srv/www", fixture->folder);
+    g_autoptr (json_t) error = json_pack ("{s:s, s:s}", "message", text, "code", text);
+    g_autofree char *secret = NULL;
+    Principal ann = session_of (fixture, &secret);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr (json_t) shown =
+            access_redact (fixture->controller, &ann, json_pack ("{s:[O, i]}", "items", error, 1));
+        const json_t *item = json_array_get (json_object_get (shown, "items"), 0);
+        g_assert_cmpstr (
+            json_str (item, "message", ""), ==,
+            i == 0 ? text : "cannot make a file of its server: it is full; a file of its server, /srv/www");
+        user_set (fixture->controller, "ann", "role",
+                  json_string ("none")); /* no viewer of the grid any more */
+    }
+    g_assert_cmpstr (json_str (error, "message", ""), ==, text);
+}
+
 static void
 on_lost (gpointer user_data)
 {
@@ -400,6 +423,7 @@ main (int argc, char **argv)
     ADD ("session-ends-however-busy", test_session_ends_however_busy);
     ADD ("sessions-are-limited", test_sessions_are_limited);
     ADD ("token-expires-and-is-limited", test_token_expires_and_is_limited);
+    ADD ("errors-tell-no-folders", test_errors_tell_no_folders);
     ADD ("streams-are-told-once", test_streams_are_told_once);
     ADD ("changes-go-with-the-commit", test_changes_go_with_the_commit);
     return g_test_run ();

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "vdc/controller/access/redact.h"
 #include "vdc/controller/api/routes.h"
 
 #define BATCH 256
@@ -38,7 +39,9 @@ send_new (Follower *follower)
                 continue;
             if (!access_sees_event (follower->controller, follower->principal, event))
                 continue;
-            if (!http_stream_event (follower->stream, follower->seen, NULL, event))
+            g_autoptr (json_t) shown =
+                access_redact (follower->controller, follower->principal, json_incref (event));
+            if (!http_stream_event (follower->stream, follower->seen, NULL, shown))
                 follower->held = TRUE;
         }
     }
