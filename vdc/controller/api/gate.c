@@ -4,6 +4,7 @@
 
 #include "vdc/base/log.h"
 #include "vdc/controller/api/fields.h"
+#include "vdc/controller/access/redact.h"
 #include "vdc/controller/api/query.h"
 #include "vdc/controller/api/routes.h"
 #include "vdc/controller/api/schemas.h"
@@ -198,6 +199,8 @@ add_steps (HttpRequest *request, json_t *body)
 static json_t *
 shape (HttpRequest *request, guint status, json_t *body, gpointer user_data)
 {
+    Gate *gate = user_data;
+    body = access_redact (gate->controller, access_principal (request), body);
     if (status != 200)
         return body;
     if (strcmp (http_request_method (request), "GET") == 0)
