@@ -175,6 +175,27 @@ class Drafts(unittest.TestCase):
         self.assertEqual(draft['text'], self.client.raw('GET', '/api/v1/applications/shop/description')[2].decode())
         self.assertEqual('current', self.draft()['text_state'])
 
+    def test_secrets_are_sealed_before_a_draft_is_kept(self):
+        self.create()
+        canaries = [f'canary-draft-{way}-51d0' for way in ('set', 'add', 'text', 'own', 'default')]
+        own = {'properties': {'pw': {'type': 'secret', 'default': canaries[4]}, 'other': {'type': 'secret'}},
+               'instances': {'db': {'class': 'BASE', 'set': {'password': '$pw'}}}, 'volumes': {'data': {'inside': 'db.data'}}}
+        answers = [self.ops(0, put('instances.db.set.password', canaries[0]), dry_run=True),
+                   self.ops(0, put('instances.db.set.password', canaries[0])),
+                   self.ops(1, {'op': 'add', 'path': 'instances.more', 'value': {'class': 'BASE', 'set': {'password': canaries[1]}}}),
+                   self.ops(2, {'op': 'add', 'path': 'assemblies.KEEP', 'value': own},
+                            {'op': 'add', 'path': 'instances.kept', 'value': {'class': 'local/KEEP', 'set': {'other': canaries[3]}}}),
+                   self.refused(self.ops, 0, put('instances.db.set.password', canaries[1])).body,
+                   self.client.items('applications/shop/draft/ops'), self.client.items('events?after=0'), self.draft(),
+                   self.client.get('applications/shop/diff')]
+        text = self.TEXT.replace('data: data}', 'data: data}, set: {password: ' + canaries[2] + '}')
+        answers.append(self.client.call('PUT', 'applications/shop/draft', {'text': text, 'base': 3}))
+        self.assertIn('# two are enough', answers[-1]['text'])
+        self.assertEqual('(secret)', [c['to'] for c in answers[-1]['pending'] if c['path'] == 'instances.db.set'][0]['password'])
+        with open(self.grid.path('ctl/store/data.mdb'), 'rb') as store:
+            found = store.read() + json.dumps(answers).encode()
+        self.assertEqual([], [canary for canary in canaries if canary.encode() in found])
+
     def test_text_and_document_must_say_the_same(self):
         self.create()
         document = self.draft()['document']

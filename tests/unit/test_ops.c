@@ -3,7 +3,10 @@
 
 #include "vdc/base/json.h"
 #include "vdc/model/description_changes.h"
+#include "vdc/model/description_diff.h"
+#include "vdc/model/description_text.h"
 #include "vdc/model/ops.h"
+#include "vdc/model/wire_check.h"
 
 #include <string.h>
 
@@ -487,6 +490,150 @@ test_inverse_of_sequences (void)
     g_assert_cmpuint (done, >, SEQUENCES);
 }
 
+/* -- differences and what they do -- */
+
+static Topology *
+topology_of (json_t *document)
+{
+    g_autoptr (Problems) problems = problems_new ();
+    g_autoptr (Document) parsed = document_new (document);
+
+    return topology_from_document (parsed, test_catalog (), problems);
+}
+
+/* "PATH EFFECT MEMBER,MEMBER" of each change, one a line. */
+static void
+assert_diff (const json_t *before, const char *text, const char *expected)
+{
+    g_autoptr (json_t) after = applied (before, text);
+    g_autoptr (Topology) old = topology_of ((json_t *)before), new = topology_of (after);
+    g_autoptr (json_t) changes = description_diff (before, after, old, new, test_catalog ());
+    g_autoptr (GString) found = g_string_new (NULL);
+    gsize i, k;
+    json_t *change, *member;
+
+    g_assert_nonnull (new);
+    json_array_foreach (changes, i, change) {
+        g_string_append_printf (found, "%s%s %s", i > 0 ? "\n" : "", json_str (change, "path", ""),
+                                json_str (change, "effect", ""));
+        json_array_foreach (json_object_get (change, "members"), k, member)
+            g_string_append_printf (found, "%s%s", k > 0 ? "," : " ", json_string_value (member));
+    }
+    g_assert_cmpstr (found->str, ==, expected);
+}
+
+static void
+test_effects (void)
+{
+    g_autoptr (json_t) before = read_yaml (shop);
+    g_autoptr (json_t) grouped = applied (before, "[" GROUP "]");
+
+    assert_diff (before, "[{'op': 'move', 'path': 'instances.in', 'x': 1, 'y': 1}]",
+                 "layout.in.x none\nlayout.in.y none");
+    assert_diff (before, "[{'op': 'set', 'path': 'properties.members', 'value': 3}]",
+                 "properties.members live");
+    assert_diff (before, "[{'op': 'set', 'path': 'instances.web.resources.cpu', 'value': 1}]",
+                 "instances.web.resources restart web.1,web.2");
+    assert_diff (before,
+                 "[{'op': 'set', 'path': 'instances.web.resources.cpu', 'value': 1},"
+                 " {'op': 'set', 'path': 'instances.web.set.max_conn', 'value': 7}]",
+                 "instances.web.set.max_conn live\ninstances.web.resources restart web.1,web.2");
+    assert_diff (grouped, "[{'op': 'set', 'in': 'FRONT', 'path': 'instances.lb.resources.cpu', 'value': 1}]",
+                 "assemblies.FRONT.instances.lb.resources restart front.lb");
+    g_autoptr (json_t) small = read_yaml ("application: small\n"
+                                          "instances: {a: {class: local/L}, b: {class: local/L}}\n"
+                                          "assemblies: {L: {instances: {x: {class: LINUX}}}}\n");
+    assert_diff (small, "[{'op': 'set', 'in': 'L', 'path': 'instances.x.resources.memory', 'value': '256M'}]",
+                 "assemblies.L.instances.x.resources restart_all a.x,b.x");
+}
+
+static void
+test_own_assemblies (void)
+{
+    static const char *const wrong[][2] = {
+        {"class: local/NO", "unknown_class instances.a.class"},
+        {"class: L", "unknown_class instances.a.class"},
+        {"class: local/L, set: {q: 1}", "unknown_property instances.a.set.q"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++) {
+        g_autofree char *text = g_strdup_printf ("application: small\ninstances: {a: {%s}}\n"
+                                                 "assemblies: {L: {instances: {x: {class: LINUX}}}}\n",
+                                                 wrong[i][0]);
+        g_autoptr (json_t) root = read_yaml (text);
+        g_autoptr (Problems) problems = problems_new ();
+        g_autoptr (Document) document = document_new (root);
+        g_assert_null (topology_from_document (document, test_catalog (), problems));
+        g_autofree char *found =
+            g_strdup_printf ("%s %s", problems_get (problems, 0)->code, problems_get (problems, 0)->path);
+        g_assert_cmpstr (found, ==, wrong[i][1]);
+    }
+    g_autoptr (json_t) circle = read_yaml ("application: small\ninstances: {a: {class: local/L}}\n"
+                                           "assemblies:\n"
+                                           "  L: {instances: {x: {class: local/M}}}\n"
+                                           "  M: {instances: {y: {class: local/L}}}\n"
+                                           "  N: {assembly: N, instances: {z: {class: WEB, cuont: 1}}}\n");
+    g_autoptr (Problems) problems = problems_new ();
+    g_autoptr (Document) document = document_new (circle);
+    g_assert_null (topology_from_document (document, test_catalog (), problems));
+    g_autofree char *text = problems_text (problems);
+    g_assert_true (problems_has (problems, "assembly_cycle"));
+    g_assert_nonnull (strstr (text, "assemblies.N.instances.z.cuont"));
+    g_assert_nonnull (strstr (text, "assemblies.N.assembly: its key is its name"));
+}
+
+/* What an editor lights up is what is accepted: each terminal's answer against the operation itself. */
+static void
+test_wire_check_is_what_operations_say (void)
+{
+    g_autoptr (json_t) before = read_yaml (shop);
+    g_autoptr (json_t) list = wire_check_json (before, NULL, "web.fs", test_catalog (), NULL);
+    gsize i;
+    json_t *item;
+    guint allowed = 0;
+
+    g_assert_cmpuint (json_array_size (json_object_get (list, "items")), >, 5);
+    json_array_foreach (json_object_get (list, "items"), i, item) {
+        g_autoptr (json_t) one = json_pack ("[{s:s, s:s, s:O}]", "op", "wire", "from", "web.fs", "to",
+                                            json_object_get (item, "terminal"));
+        g_autoptr (Problems) problems = problems_new ();
+        g_auto (OpsResult) result = {0};
+        gboolean good = ops_apply (before, one, test_catalog (), &result, problems);
+        g_assert_cmpint (good, ==, json_is_true (json_object_get (item, "may")));
+        if (!good)
+            g_assert_cmpstr (problems_get (problems, 0)->code, ==, json_str (item, "code", ""));
+        allowed += good;
+    }
+    g_assert_cmpuint (allowed, ==, 0);
+    g_autoptr (json_t) more =
+        applied (before, "[{'op': 'add', 'path': 'instances.nas', 'value': {'class': 'NAS'}}]");
+    g_autoptr (json_t) lit = wire_check_json (more, NULL, "web.fs", test_catalog (), NULL);
+    json_array_foreach (json_object_get (lit, "items"), i, item) {
+        gboolean nas = strcmp (json_str (item, "terminal", ""), "nas.nfs") == 0;
+        g_assert_cmpint (nas, ==, json_is_true (json_object_get (item, "may")));
+    }
+}
+
+static void
+test_text_follows (void)
+{
+    static const char text[] = "# head\napplication: a  # name\nproperties: {n: 1, t: \"x\"} # both\n"
+                               "instances:\n  web: {class: WEB, count: 2}   # two\n";
+    g_autoptr (json_t) before = read_yaml (text);
+    g_autoptr (json_t) values = applied (before, "[{'op': 'set', 'path': 'properties.n', 'value': 25},"
+                                                 " {'op': 'set', 'path': 'properties.t', 'value': 'a: #b'},"
+                                                 " {'op': 'set', 'path': 'instances.web.count', 'value': 3},"
+                                                 " {'op': 'move', 'path': 'instances.web', 'x': 1, 'y': 2}]");
+    g_autofree char *followed = description_text_follow (text, values);
+    g_assert_cmpstr (followed, ==,
+                     "# head\napplication: a  # name\nproperties: {n: 25, t: \"a: #b\"} # both\n"
+                     "instances:\n  web: {class: WEB, count: 3}   # two\n"
+                     "layout:\n  web:\n    x: 1\n    y: 2\n");
+    g_autoptr (json_t) added =
+        applied (before, "[{'op': 'add', 'path': 'instances.db', 'value': {'class': 'WEB'}}]");
+    g_assert_null (description_text_follow (text, added));
+}
+
 /* -- a large draft -- */
 
 /* 200 instances, 500 members. */
@@ -538,5 +685,9 @@ main (int argc, char **argv)
     g_test_add_func ("/ops/limits", test_limits);
     g_test_add_func ("/ops/inverse-of-generated-sequences", test_inverse_of_sequences);
     g_test_add_func ("/ops/large-draft", test_large);
+    g_test_add_func ("/diff/effects", test_effects);
+    g_test_add_func ("/assemblies/of-the-application-itself", test_own_assemblies);
+    g_test_add_func ("/wires/what-is-lit-is-what-is-accepted", test_wire_check_is_what_operations_say);
+    g_test_add_func ("/text/follows-with-its-comments", test_text_follows);
     return g_test_run ();
 }

@@ -232,12 +232,14 @@ operation_draft_ops (Controller *controller, Operation *operation, ApplicationRe
     const json_t *now = draft_document (controller, application);
     g_auto (Meanwhile) meanwhile = {0};
     g_auto (OpsResult) result = {0};
-    g_autoptr (json_t) changes = json_array (), needs = json_array ();
+    g_autoptr (json_t) changes = json_array (), needs = json_array (), sealed_ops = NULL;
     if (!may_edit (application, error) ||
         !look_back (controller, operation, application, base, &meanwhile, error))
         return NULL;
     gboolean good =
         ops_apply (now, ops, catalog_folder_classes (controller->catalog), &result, operation->problems);
+    if (good && !seal (controller, application, now, &result, &sealed_ops, error))
+        return NULL;
     if (!good && json_array_size (meanwhile.log) > 0) {
         ops_places (ops, changes, needs);
         find_conflicts (&meanwhile, changes, FALSE, now, NULL);
@@ -249,11 +251,10 @@ operation_draft_ops (Controller *controller, Operation *operation, ApplicationRe
         operation->problems = problems_new ();
         return refuse_conflict (operation, application, &meanwhile, error);
     }
-    g_autoptr (json_t) sealed_ops = NULL;
-    if (!good)
+    if (!good) {
         problems_to_error (operation->problems, error);
-    if (!good || !seal (controller, application, now, &result, &sealed_ops, error))
         return NULL;
+    }
     json_t *answer = try_answer (&result, draft->revision + !operation->dry_run);
     if (operation->dry_run) {
         json_put (answer, "document", json_incref (result.document));

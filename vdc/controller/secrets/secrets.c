@@ -9,7 +9,7 @@
 typedef struct {
     Controller *controller;
     const char *id;
-    const json_t *before;
+    const json_t *document;
     GHashTable *sealed; /* path → seal */
 } Sealing;
 
@@ -60,44 +60,93 @@ seal_member (Sealing *sealing, json_t *object, const char *key, const json_t *be
     return TRUE;
 }
 
-static const Boundary *
-boundary_of (const Sealing *sealing, const json_t *instance)
+/* Of an assembly of the application's own, by what the description says of it: it need not be sound. */
+static gboolean
+own_property_is_secret (const json_t *document, const char *class, const char *key)
+{
+    const char *name = class + strlen (CATALOG_LOCAL "/");
+    g_autofree char *plain = g_strndup (name, strcspn (name, "@"));
+    const json_t *assembly = json_object_get (json_object_get (document, "assemblies"), plain);
+    const json_t *property = json_object_get (json_object_get (assembly, "properties"), key);
+    return strcmp (json_str (property, "type", ""), "secret") == 0;
+}
+
+static gboolean
+is_secret (const Sealing *sealing, const json_t *instance, const char *key)
 {
     CatalogEntry entry;
     const char *class = json_str (instance, "class", "");
+    if (catalog_ref_is_local (class))
+        return own_property_is_secret (sealing->document, class, key);
     if (!catalog_get (catalog_folder_classes (sealing->controller->catalog), class, &entry))
-        return NULL;
-    return catalog_entry_boundary (&entry);
+        return FALSE;
+    const Property *property = boundary_property (catalog_entry_boundary (&entry), key);
+    return property != NULL && property->type == PROPERTY_SECRET;
 }
 
-/* The properties of the application that @set's secrets point at are secrets too. */
+/* The application, or one of its own assemblies. */
+typedef struct {
+    json_t *root;
+    const json_t *before; /* the same in the description before */
+    const char *prefix;   /* of paths: "", "assemblies.WEBX." */
+    gboolean assembly;    /* its properties are objects with a default */
+} SealedBody;
+
+/* What `$name` stands for. */
 static gboolean
-seal_set (Sealing *sealing, json_t *document, const char *name, json_t *instance, GError **error)
+seal_property (Sealing *sealing, const SealedBody *body, const char *name, GError **error)
 {
-    const Boundary *boundary = boundary_of (sealing, instance);
-    json_t *set = json_object_get (instance, "set"), *properties = json_object_get (document, "properties"),
-           *value;
+    json_t *properties = json_object_get (body->root, "properties");
+    const json_t *before = json_object_get (body->before, "properties");
+    g_autofree char *path =
+        g_strdup_printf ("%sproperties.%s%s", body->prefix, name, body->assembly ? ".default" : "");
+    if (body->assembly)
+        return seal_member (sealing, json_object_get (properties, name), "default",
+                            json_object_get (before, name), path, error);
+    return seal_member (sealing, properties, name, before, path, error);
+}
+
+/* The properties that @set's secrets point at are secrets too. */
+static gboolean
+seal_set (Sealing *sealing, const SealedBody *body, const char *name, json_t *instance, GError **error)
+{
+    json_t *set = json_object_get (instance, "set"), *value;
     const json_t *before =
-        json_object_get (json_object_get (json_object_get (sealing->before, "instances"), name), "set");
+        json_object_get (json_object_get (json_object_get (body->before, "instances"), name), "set");
     const char *key;
     void *next;
 
     json_object_foreach_safe (set, next, key, value) {
-        const Property *property = boundary != NULL ? boundary_property (boundary, key) : NULL;
         const char *text = json_string_value (value);
-        if (property == NULL || property->type != PROPERTY_SECRET || text == NULL)
+        if (text == NULL || !is_secret (sealing, instance, key))
             continue;
         if (text[0] == '$' && text[1] != '$') {
-            g_autofree char *path = g_strdup_printf ("properties.%s", text + 1);
-            if (!seal_member (sealing, properties, text + 1, json_object_get (sealing->before, "properties"),
-                              path, error))
+            if (!seal_property (sealing, body, text + 1, error))
                 return FALSE;
             continue;
         }
-        g_autofree char *path = g_strdup_printf ("instances.%s.set.%s", name, key);
+        g_autofree char *path = g_strdup_printf ("%sinstances.%s.set.%s", body->prefix, name, key);
         if (!seal_member (sealing, set, key, before, path, error))
             return FALSE;
     }
+    return TRUE;
+}
+
+static gboolean
+seal_body (Sealing *sealing, const SealedBody *body, GError **error)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (json_object_get (body->root, "instances"), name, value)
+        if (!seal_set (sealing, body, name, value, error))
+            return FALSE;
+    if (!body->assembly)
+        return TRUE;
+    json_object_foreach (json_object_get (body->root, "properties"), name, value)
+        if (strcmp (json_str (value, "type", ""), "secret") == 0 &&
+            !seal_property (sealing, body, name, error))
+            return FALSE;
     return TRUE;
 }
 
@@ -106,15 +155,22 @@ secrets_seal_document (Controller *controller, const char *id, json_t *document,
                        GHashTable **sealed, GError **error)
 {
     g_autoptr (GHashTable) paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-    Sealing sealing = {controller, id, before, paths};
     const char *name;
-    json_t *instance;
+    json_t *assembly;
 
     if (vdc_bug ("secrets_in_clear"))
         document = NULL;
-    json_object_foreach (json_object_get (document, "instances"), name, instance)
-        if (!seal_set (&sealing, document, name, instance, error))
+    Sealing sealing = {controller, id, document, paths};
+    const SealedBody application = {document, before, "", FALSE};
+    if (!seal_body (&sealing, &application, error))
+        return FALSE;
+    json_object_foreach (json_object_get (document, "assemblies"), name, assembly) {
+        g_autofree char *prefix = g_strdup_printf ("assemblies.%s.", name);
+        const SealedBody body = {assembly, json_object_get (json_object_get (before, "assemblies"), name),
+                                 prefix, TRUE};
+        if (!seal_body (&sealing, &body, error))
             return FALSE;
+    }
     if (sealed != NULL)
         *sealed = g_steal_pointer (&paths);
     return TRUE;
