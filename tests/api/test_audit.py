@@ -2,6 +2,8 @@
 import hashlib
 import http.client
 import json
+import os
+import subprocess
 import unittest
 import urllib.parse
 
@@ -151,6 +153,33 @@ class Audit(unittest.TestCase):
         self.assertGreaterEqual(len(entries), 15)
         self.assertLess(len(entries), 60, 'a burst, then a count')
         self.assertEqual({('listApplications', 'not_logged_in')}, {(e['action'], e['result']) for e in entries})
+
+
+    def vdc(self, *words):
+        env = dict(os.environ, VDC_URL=f'https://127.0.0.1:{self.grid.ports["api"]}', VDC_TOKEN=self.client.token,
+                   VDC_CA=self.grid.path('ctl/pki/ca.crt'))
+        return subprocess.run([apigrid.BUILD + '/vdc/cli/vdc', *words], env=env, capture_output=True, text=True, timeout=30,
+                              check=False)
+
+    def test_command_line(self):
+        self.client.post('applications', {'name': 'said', 'from': 'catalog/shop'})
+        self.addCleanup(self.remove, 'said')
+        listed = self.vdc('audit', 'list', '--id', 'said')
+        self.assertEqual((0, True), (listed.returncode, 'createApplication' in listed.stdout), listed.stderr)
+        exported = [json.loads(line) for line in self.vdc('audit', 'export').stdout.splitlines()]
+        self.assertEqual([digest(entry) for entry in exported], [entry['digest'] for entry in exported])
+        whole = self.vdc('audit', 'verify')
+        self.assertEqual(0, whole.returncode, whole.stderr)
+        head = whole.stdout.split('head: ')[1].strip()
+        self.assertEqual(0, self.vdc('audit', 'verify', '--head', head).returncode)
+        other = self.vdc('audit', 'verify', '--head', head.split(':')[0] + ':' + 'f' * 64)
+        self.assertEqual((1, True), (other.returncode, 'not whole' in other.stdout), other.stdout)
+        self.assertEqual(2, self.vdc('audit', 'verify', '--head', 'x').returncode)
+        made = self.vdc('backup', 'store')
+        self.assertEqual(0, made.returncode, made.stderr)
+        self.assertTrue(os.path.exists(made.stdout.splitlines()[0]))
+        self.assertEqual(1, len(json.loads(self.vdc('backup', 'list', '--json').stdout)['items']))
+        self.assertEqual(0, self.vdc('backup', 'accept').returncode)
 
 
 class Durable(unittest.TestCase):

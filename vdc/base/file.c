@@ -9,19 +9,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+gboolean
+file_sync_folder (const char *folder, GError **error)
+{
+    int fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd >= 0 ? fsync (fd) : -1, problem = errno;
+    if (fd >= 0)
+        close (fd);
+    return rc == 0 || vdc_error_set_errno (error, problem, "cannot sync %s", folder);
+}
+
 static gboolean
 sync_folder_of (const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname (path);
-    int fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return vdc_error_set_errno (error, errno, "cannot open %s", folder);
-    int rc = fsync (fd);
-    int err = errno;
-    close (fd);
-    if (rc != 0)
-        return vdc_error_set_errno (error, err, "cannot sync %s", folder);
-    return TRUE;
+    return file_sync_folder (folder, error);
 }
 
 static gboolean

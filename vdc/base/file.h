@@ -16,3 +16,5 @@ gboolean file_remove (const char *path, GError **error);
 gboolean file_make_folder (const char *path, int mode, GError **error);
 /* rm -r that never follows a symlink or leaves its file system; a missing folder is no error. */
 gboolean file_remove_tree (const char *path, GError **error);
+/* What was made, renamed or removed in @folder is so after a crash. */
+gboolean file_sync_folder (const char *folder, GError **error);

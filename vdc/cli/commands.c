@@ -156,6 +156,25 @@ static const Option remove_options[] = {
     {"force", 0, NULL, "also while applications use it"},
     {NULL},
 };
+static const Option audit_options[] = {
+    {"who", 0, "USER", "only what this user did"},
+    {"app", 0, "APP", "only about this application"},
+    {"action", 0, "NAME", "only calls of this name, such as createApplication"},
+    {"result", 0, "CODE", "only with this result: ok, passed, repeated, or the code of an error"},
+    {"object", 0, "KIND", "only about objects of this kind"},
+    {"id", 0, "NAME", "only about the object of this name"},
+    {"since", 0, "TIME", "not before: 2026-11-22 or 2026-11-22T12:30, UTC"},
+    {"until", 0, "TIME", "before"},
+    {NULL},
+};
+static const Option audit_verify_options[] = {
+    {"head", 0, "SEQ:DIGEST", "a head noted earlier: was the audit made anew since?"},
+    {NULL},
+};
+static const Option backup_options[] = {
+    {"to", 0, "DIR", "a folder of the controller's machine, as root there; else its own, which keeps 7"},
+    {NULL},
+};
 
 const Command commands[] = {
     {"app list", "", "All applications and their states", NULL, "vdc app list\nvdc app list --json", NULL, 0,
@@ -341,6 +360,29 @@ const Command commands[] = {
      "vdc job retry 1f2e3d", wait_options, 1, 1, FALSE, cmd_job_retry},
     {"events", "", "The numbered log of changes", NULL, "vdc events --after 120\nvdc events --follow --json",
      events_options, 0, 0, FALSE, cmd_events},
+    {"audit list", "", "Who asked for what, and what came of it",
+     "Every changing call and every refusal, oldest first.",
+     "vdc audit list --since 2026-11-22\nvdc audit list --who ann --app shop\nvdc audit list --result "
+     "not_permitted",
+     audit_options, 0, 0, FALSE, cmd_audit_list},
+    {"audit export", "", "The audit as JSON lines",
+     "Each entry's digest is the SHA-256 of its line without the key digest; prev is the digest before.",
+     "vdc audit export > audit.jsonl", audit_options, 0, 0, FALSE, cmd_audit_export},
+    {"audit verify", "", "Check that no entry was changed, lost or moved",
+     "Names the first bad entry. Exit code 0: whole. 1: not. Note the head it prints elsewhere: with --head "
+     "it "
+     "shows\nwhether the whole audit was made anew since.",
+     "vdc audit verify\nvdc audit verify --head 120:DIGEST", audit_verify_options, 0, 0, FALSE,
+     cmd_audit_verify},
+    {"backup list", "", "Backups in the controller's own folder", NULL, "vdc backup list", NULL, 0, 0, FALSE,
+     cmd_backup_list},
+    {"backup store", "", "Back up the controller now",
+     "Its store, the grid's keys and its token, in one file, read back before it counts. One is made each "
+     "night.\n"
+     "To restore on a machine without anything: vdcd restore --from FILE --state DIR, then start vdcd.",
+     "vdc backup store\nvdc backup store --to /mnt/usb", backup_options, 0, 0, FALSE, cmd_backup_store},
+    {"backup accept", "", "After a restore: go on without the servers that do not answer",
+     "What runs there is not known then.", "vdc backup accept", NULL, 0, 0, FALSE, cmd_backup_accept},
     {"top", "[APP]", "The busiest instances",
      "CPU of 100% is one core. On a terminal it is shown again until interrupted.",
      "vdc top\nvdc top shop --sort memory\nvdc top --once --json", top_options, 0, 1, FALSE, cmd_top},

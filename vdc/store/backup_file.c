@@ -82,18 +82,6 @@ write_text (int fd, const char *text, GError **error)
     return TRUE;
 }
 
-static gboolean
-sync_folder (const char *folder, GError **error)
-{
-    int fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    gboolean good = fd >= 0 && fsync (fd) == 0;
-    if (!good)
-        vdc_error_set_errno (error, errno, "cannot sync %s", folder);
-    if (fd >= 0)
-        close (fd);
-    return good;
-}
-
 /* --- writing ----------------------------------------------------------------------------------------------- */
 
 static char *
@@ -178,7 +166,7 @@ backup_write (const char *file, const char *store_folder, const char *state_fold
         good = vdc_error_set_errno (error, errno, "cannot rename %s", beside);
     if (!good)
         unlink (beside);
-    return good && sync_folder (folder, error);
+    return good && file_sync_folder (folder, error);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------- */
@@ -295,7 +283,7 @@ unpack_one (int from, const json_t *file, const char *folder, GError **error)
     close (fd);
     if (good && (copied != size || strcmp (sum, json_str (file, "sha256", "")) != 0))
         good = invalid (error, "a file in it is damaged");
-    return good && sync_folder (parent, error);
+    return good && file_sync_folder (parent, error);
 }
 
 static gboolean
@@ -307,7 +295,7 @@ unpack_all (int from, const json_t *index, const char *folder, GError **error)
         if (!unpack_one (from, file, folder, error))
             return FALSE;
     }
-    return sync_folder (folder, error);
+    return file_sync_folder (folder, error);
 }
 
 gboolean

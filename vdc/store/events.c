@@ -46,6 +46,18 @@ events_list (Store *store, guint64 after, guint limit, gboolean *gap, GError **e
     return g_steal_pointer (&events);
 }
 
+json_t *
+events_list_of (Store *store, const char *application, guint64 after, guint limit, gboolean *gap,
+                GError **error)
+{
+    g_autoptr (json_t) events = json_array ();
+    if (!tables_list_events_of (store->tables, application, after, limit, events, error))
+        return NULL;
+    if (gap != NULL)
+        *gap = after + 1 < store->first_seq;
+    return g_steal_pointer (&events);
+}
+
 guint
 events_watch (Store *store, EventWatch watch, gpointer user_data)
 {

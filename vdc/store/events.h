@@ -10,13 +10,13 @@
 #include "vdc/store/store.h"
 
 typedef struct {
-    const char *kind;        /* "application.state", "instance.ready", "job.step", … */
-    const char *object;      /* "application", "instance", "volume", "server", "job" */
-    const char *id;          /* its name or id */
-    const char *application; /* may be NULL */
+    const char *kind;           /* "application.state", "instance.ready", "job.step", … */
+    const char *object;         /* "application", "instance", "volume", "server", "job" */
+    const char *id;             /* its name or id */
+    const char *application;    /* may be NULL */
     const char *application_id; /* may be NULL; a later application of that name is another */
-    const char *state;       /* may be NULL */
-    json_t *data;            /* an object, taken; may be NULL */
+    const char *state;          /* may be NULL */
+    json_t *data;               /* an object, taken; may be NULL */
 } Event;
 
 /* Add to the commit. The number is given at the commit; the stamp is taken now. Strings are copied. */
@@ -32,6 +32,10 @@ guint64 events_first (Store *store);
  * anew. NULL and @error.
  */
 json_t *events_list (Store *store, guint64 after, guint limit, gboolean *gap, GError **error);
+
+/* The same of one application: costs what it has, not what there is. */
+json_t *events_list_of (Store *store, const char *application, guint64 after, guint limit, gboolean *gap,
+                        GError **error);
 
 /*
  * Told every event after its commit, in order, from within store_commit: do not commit in it. Several may

@@ -18,10 +18,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 #define KEY_FORMAT "store.format"
 #define KEY_COMMIT "store.commit"
 #define KEY_LAST_SEQ "store.last_seq"
+/* Longer names of applications (there are none) are found by looking at every event. */
+#define INDEX_NAME_MAX 128
 #define DEFAULT_MAP_BYTES ((guint64)64 << 20)
 #define DEFAULT_LIMIT_BYTES ((guint64)16 << 30)
 /* Old events are dropped a few at a time, so that no commit becomes long. */
@@ -34,7 +36,7 @@
 struct StoreTables {
     MDB_env *env;
     MDB_dbi table[STORE_N_TABLES];
-    MDB_dbi events;
+    MDB_dbi events, events_of; /* the second: application, NUL, number → nothing */
     guint64 map_bytes, map_limit_bytes;
     guint64 reserved_bytes; /* of the file, from its start */
     int lock_fd;
@@ -89,6 +91,18 @@ seq_of (const MDB_val *key)
     if (key->mv_size == sizeof seq)
         memcpy (&seq, key->mv_data, sizeof seq);
     return GUINT64_FROM_BE (seq);
+}
+
+/* The index's key; caller frees its data. */
+static MDB_val
+index_key (const char *application, guint64 seq)
+{
+    gsize length = strlen (application) + 1;
+    char *data = g_malloc (length + sizeof seq);
+    seq = GUINT64_TO_BE (seq);
+    memcpy (data, application, length);
+    memcpy (data + length, &seq, sizeof seq);
+    return (MDB_val){length + sizeof seq, data};
 }
 
 static MDB_val
@@ -154,52 +168,11 @@ static int
 open_tables (StoreTables *tables, MDB_txn *txn)
 {
     int rc = mdb_dbi_open (txn, "events", MDB_CREATE, &tables->events);
+    if (rc == 0)
+        rc = mdb_dbi_open (txn, "events_of", MDB_CREATE, &tables->events_of);
     for (int i = 0; rc == 0 && i < STORE_N_TABLES; i++)
         rc = mdb_dbi_open (txn, table_names[i], MDB_CREATE, &tables->table[i]);
     return rc;
-}
-
-static gboolean
-check_format (StoreTables *tables, GError **error)
-{
-    MDB_txn *txn = NULL;
-    int rc = mdb_txn_begin (tables->env, NULL, 0, &txn);
-    if (rc != 0)
-        return fail (error, rc, "cannot begin");
-    if ((rc = open_tables (tables, txn)) != 0) {
-        mdb_txn_abort (txn);
-        return fail (error, rc, "cannot open the tables");
-    }
-    gint64 format = read_number (txn, tables->table[STORE_META], KEY_FORMAT);
-    if (format > FORMAT_VERSION) {
-        mdb_txn_abort (txn);
-        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
-                     "the store has format %" G_GINT64_FORMAT ", this program knows %d: use a newer one",
-                     format, FORMAT_VERSION);
-        return FALSE;
-    }
-    if (format == 0)
-        rc = write_number (txn, tables->table[STORE_META], KEY_FORMAT, FORMAT_VERSION);
-    if (rc != 0) {
-        mdb_txn_abort (txn);
-        return fail (error, rc, "cannot write the format");
-    }
-    rc = mdb_txn_commit (txn);
-    return rc == 0 || fail (error, rc, "cannot write the format");
-}
-
-StoreTables *
-tables_open (const char *folder, guint64 map_size_bytes, guint64 map_limit_bytes, GError **error)
-{
-    StoreTables *tables = g_new0 (StoreTables, 1);
-    tables->lock_fd = -1;
-    tables->map_bytes = map_size_bytes ? map_size_bytes : DEFAULT_MAP_BYTES;
-    tables->map_limit_bytes = map_limit_bytes ? map_limit_bytes : DEFAULT_LIMIT_BYTES;
-    if (file_make_folder (folder, 0700, error) && lock_folder (tables, folder, error) &&
-        open_environment (tables, folder, error) && check_format (tables, error))
-        return tables;
-    tables_close (tables);
-    return NULL;
 }
 
 void
@@ -355,6 +328,51 @@ tables_list_events (StoreTables *tables, guint64 after, guint limit, json_t *eve
     return parsed && (rc == 0 || rc == MDB_NOTFOUND || fail (error, rc, "cannot read events"));
 }
 
+/* The event of that number, or NULL: it was dropped. */
+static json_t *
+read_event (StoreTables *tables, MDB_txn *txn, guint64 seq, GError **error)
+{
+    guint64 buffer;
+    MDB_val key = seq_key (&buffer, seq), value;
+    if (mdb_get (txn, tables->events, &key, &value) != 0)
+        return NULL;
+    return json_parse (value.mv_data, value.mv_size, error);
+}
+
+gboolean
+tables_list_events_of (StoreTables *tables, const char *application, guint64 after, guint limit,
+                       json_t *events, GError **error)
+{
+    MDB_cursor *cursor = NULL;
+    g_autoptr (GError) local = NULL;
+    gsize length = strlen (application) + 1;
+    MDB_txn *txn = begin_read (tables, error);
+    if (txn == NULL)
+        return FALSE;
+    MDB_val from = index_key (application, after + 1), key = from, value;
+    int rc = mdb_cursor_open (txn, tables->events_of, &cursor);
+    if (rc == 0)
+        rc = mdb_cursor_get (cursor, &key, &value, MDB_SET_RANGE);
+    for (; rc == 0 && local == NULL && (limit == 0 || json_array_size (events) < limit);
+         rc = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) {
+        if (key.mv_size != length + sizeof (guint64) || memcmp (key.mv_data, application, length) != 0)
+            break;
+        MDB_val number = {sizeof (guint64), (char *)key.mv_data + length};
+        json_t *event = read_event (tables, txn, seq_of (&number), &local);
+        if (event != NULL)
+            json_array_append_new (events, event);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close (cursor);
+    mdb_txn_abort (txn);
+    g_free (from.mv_data);
+    if (local != NULL) {
+        g_propagate_error (error, g_steal_pointer (&local));
+        return FALSE;
+    }
+    return rc == 0 || rc == MDB_NOTFOUND || fail (error, rc, "cannot read events");
+}
+
 gboolean
 tables_read_numbers (StoreTables *tables, guint64 *first_seq, guint64 *last_seq, guint64 *last_commit,
                      GError **error)
@@ -398,6 +416,31 @@ apply_changes (StoreTables *tables, MDB_txn *txn, const StoreRecord *record)
 }
 
 static int
+put_index (StoreTables *tables, MDB_txn *txn, const json_t *event, guint64 seq)
+{
+    const char *application = json_str (event, "application", NULL);
+    if (application == NULL || *application == '\0' || strlen (application) > INDEX_NAME_MAX)
+        return 0;
+    MDB_val key = index_key (application, seq), nothing = {0, NULL};
+    int rc = mdb_put (txn, tables->events_of, &key, &nothing, 0);
+    g_free (key.mv_data);
+    return rc;
+}
+
+static int
+del_index (StoreTables *tables, MDB_txn *txn, const MDB_val *value, guint64 seq)
+{
+    g_autoptr (json_t) event = json_parse (value->mv_data, value->mv_size, NULL);
+    const char *application = json_str (event, "application", NULL);
+    if (application == NULL || *application == '\0' || strlen (application) > INDEX_NAME_MAX)
+        return 0;
+    MDB_val key = index_key (application, seq);
+    int rc = mdb_del (txn, tables->events_of, &key, NULL);
+    g_free (key.mv_data);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
 apply_events (StoreTables *tables, MDB_txn *txn, const StoreRecord *record)
 {
     int rc = 0;
@@ -406,6 +449,8 @@ apply_events (StoreTables *tables, MDB_txn *txn, const StoreRecord *record)
         g_autofree char *text = json_text (record->events->pdata[i]);
         MDB_val key = seq_key (&buffer, record->first_seq + i), value = text_val (text);
         rc = mdb_put (txn, tables->events, &key, &value, MDB_NOOVERWRITE);
+        if (rc == 0)
+            rc = put_index (tables, txn, record->events->pdata[i], record->first_seq + i);
     }
     MDB_dbi meta = tables->table[STORE_META];
     if (rc == 0 && record->events->len > 0)
@@ -435,7 +480,9 @@ trim_events (StoreTables *tables, MDB_txn *txn, guint64 keep_from, const char *k
         rc = mdb_cursor_get (cursor, &key, &value, MDB_FIRST);
         if (rc != 0 || (seq_of (&key) >= keep_from && !is_older (&value, keep_since)))
             break;
-        rc = mdb_cursor_del (cursor, 0);
+        rc = del_index (tables, txn, &value, seq_of (&key));
+        if (rc == 0)
+            rc = mdb_cursor_del (cursor, 0);
     }
     if (cursor != NULL)
         mdb_cursor_close (cursor);
@@ -557,4 +604,155 @@ tables_copy (StoreTables *tables, const char *folder, GError **error)
     int rc = mdb_env_copy2 (tables->env, folder, MDB_CP_COMPACT);
     g_mutex_unlock (&tables->copying);
     return rc == 0 || fail (error, rc, "cannot copy");
+}
+
+/* --- formats ----------------------------------------------------------------------------------------------- */
+
+/* 1 → 2: the events of an application are found without looking at all of them. */
+static int
+upgrade_index (StoreTables *tables, MDB_txn *txn)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    int rc = mdb_cursor_open (txn, tables->events, &cursor);
+    if (rc == 0)
+        rc = mdb_cursor_get (cursor, &key, &value, MDB_FIRST);
+    while (rc == 0) {
+        g_autoptr (json_t) event = json_parse (value.mv_data, value.mv_size, NULL);
+        rc = event != NULL ? put_index (tables, txn, event, seq_of (&key)) : 0;
+        if (rc == 0)
+            rc = mdb_cursor_get (cursor, &key, &value, MDB_NEXT);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close (cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* upgrades[i] makes format i + 2 of format i + 1. */
+static int (*const upgrades[FORMAT_VERSION - 1]) (StoreTables *tables, MDB_txn *txn) = {upgrade_index};
+
+/* All steps from @format on in one transaction. */
+static gboolean
+upgrade_copy (StoreTables *copy, gint64 format, GError **error)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin (copy->env, NULL, 0, &txn);
+    if (rc != 0)
+        return fail (error, rc, "cannot begin");
+    rc = open_tables (copy, txn);
+    for (gint64 i = format; rc == 0 && i < FORMAT_VERSION; i++)
+        rc = upgrades[i - 1](copy, txn);
+    if (rc == 0)
+        rc = write_number (txn, copy->table[STORE_META], KEY_FORMAT, FORMAT_VERSION);
+    if (rc != 0) {
+        mdb_txn_abort (txn);
+        return fail (error, rc, "cannot upgrade");
+    }
+    FP ("upgrade.02.changed");
+    rc = mdb_txn_commit (txn);
+    return rc == 0 || fail (error, rc, "cannot upgrade");
+}
+
+/* The upgraded copy takes the place of the store, which stays beside it under its format's name. */
+static gboolean
+replace_by_copy (const char *folder, const char *work, gint64 format, GError **error)
+{
+    g_autofree char *name = g_strdup_printf ("data.mdb.format%" G_GINT64_FORMAT, format);
+    g_autofree char *data = g_build_filename (folder, "data.mdb", NULL);
+    g_autofree char *kept = g_build_filename (folder, name, NULL);
+    g_autofree char *made = g_build_filename (work, "data.mdb", NULL);
+    g_autofree char *lock = g_build_filename (folder, "lock.mdb", NULL);
+    unlink (kept);
+    if (link (data, kept) != 0)
+        return vdc_error_set_errno (error, errno, "cannot keep the store as %s", kept);
+    FP ("upgrade.03.kept");
+    unlink (lock); /* of another environment */
+    if (rename (made, data) != 0)
+        return vdc_error_set_errno (error, errno, "cannot put the upgraded store in its place");
+    FP ("upgrade.04.replaced");
+    return file_sync_folder (folder, error) && file_remove_tree (work, error);
+}
+
+/* A crash at any moment leaves the store as it was, or upgraded; the copy is begun anew. */
+static gboolean
+upgrade (StoreTables *tables, const char *folder, gint64 format, GError **error)
+{
+    g_autofree char *work = g_build_filename (folder, "upgrade", NULL);
+    StoreTables copy = {.lock_fd = -1, .map_bytes = 2 * tables->map_bytes};
+    if (!file_remove_tree (work, error) || !tables_copy (tables, work, error))
+        return FALSE;
+    FP ("upgrade.01.copied");
+    mdb_env_close (g_steal_pointer (&tables->env));
+    gboolean good = open_environment (&copy, work, error) && upgrade_copy (&copy, format, error);
+    if (copy.env != NULL)
+        mdb_env_close (copy.env);
+    if (!good || !replace_by_copy (folder, work, format, error))
+        return FALSE;
+    vdc_log (VDC_LOG_INFO, "the store was upgraded; the one before is kept beside it", "folder", folder,
+             NULL);
+    return open_environment (tables, folder, error);
+}
+
+/* The format of what is in @txn; 0: a new store. */
+static gboolean
+format_of (StoreTables *tables, gint64 *format, GError **error)
+{
+    MDB_txn *txn = NULL;
+    MDB_dbi meta;
+    int rc = mdb_txn_begin (tables->env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return fail (error, rc, "cannot read");
+    rc = mdb_dbi_open (txn, table_names[STORE_META], 0, &meta);
+    *format = rc == 0 ? read_number (txn, meta, KEY_FORMAT) : 0;
+    mdb_txn_abort (txn);
+    return rc == 0 || rc == MDB_NOTFOUND || fail (error, rc, "cannot read the format");
+}
+
+static gboolean
+begin_tables (StoreTables *tables, GError **error)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin (tables->env, NULL, 0, &txn);
+    if (rc != 0)
+        return fail (error, rc, "cannot begin");
+    rc = open_tables (tables, txn);
+    if (rc == 0 && read_number (txn, tables->table[STORE_META], KEY_FORMAT) == 0)
+        rc = write_number (txn, tables->table[STORE_META], KEY_FORMAT, FORMAT_VERSION);
+    if (rc != 0) {
+        mdb_txn_abort (txn);
+        return fail (error, rc, "cannot open the tables");
+    }
+    rc = mdb_txn_commit (txn);
+    return rc == 0 || fail (error, rc, "cannot open the tables");
+}
+
+static gboolean
+check_format (StoreTables *tables, const char *folder, GError **error)
+{
+    gint64 format;
+    if (!format_of (tables, &format, error))
+        return FALSE;
+    if (format > FORMAT_VERSION) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT,
+                     "the store has format %" G_GINT64_FORMAT ", this program knows %d: use a newer one",
+                     format, FORMAT_VERSION);
+        return FALSE;
+    }
+    if (format > 0 && format < FORMAT_VERSION && !upgrade (tables, folder, format, error))
+        return FALSE;
+    return begin_tables (tables, error);
+}
+
+StoreTables *
+tables_open (const char *folder, guint64 map_size_bytes, guint64 map_limit_bytes, GError **error)
+{
+    StoreTables *tables = g_new0 (StoreTables, 1);
+    tables->lock_fd = -1;
+    tables->map_bytes = map_size_bytes ? map_size_bytes : DEFAULT_MAP_BYTES;
+    tables->map_limit_bytes = map_limit_bytes ? map_limit_bytes : DEFAULT_LIMIT_BYTES;
+    if (file_make_folder (folder, 0700, error) && lock_folder (tables, folder, error) &&
+        open_environment (tables, folder, error) && check_format (tables, folder, error))
+        return tables;
+    tables_close (tables);
+    return NULL;
 }

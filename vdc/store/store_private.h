@@ -69,14 +69,17 @@ gboolean tables_list (StoreTables *tables, StoreTable table, const char *prefix,
                       guint limit, StoreRow row, gpointer user_data, GError **error);
 /* Events after @after, appended to @events. */
 gboolean tables_list_events (StoreTables *tables, guint64 after, guint limit, json_t *events, GError **error);
+/* The same of one application, by the index. */
+gboolean tables_list_events_of (StoreTables *tables, const char *application, guint64 after, guint limit,
+                                json_t *events, GError **error);
 /* Numbers of the oldest and newest event and of the last commit; zeros in a new store. */
 gboolean tables_read_numbers (StoreTables *tables, guint64 *first_seq, guint64 *last_seq,
                               guint64 *last_commit, GError **error);
 /*
- * Apply @record and drop events below @keep_from or with a stamp before @keep_since (NULL: any), in one durable
- * transaction. Grows the map when it is full.
- * FALSE: VDC_ERROR_FULL, nothing applied. Aborts the process when the disk cannot be synced.
+ * Apply @record and drop events below @keep_from or with a stamp before @keep_since (NULL: any), in one
+ * durable transaction. Grows the map when it is full. FALSE: VDC_ERROR_FULL, nothing applied. Aborts the
+ * process when the disk cannot be synced.
  */
-gboolean tables_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, const char *keep_since,
-                       GError **error);
+gboolean tables_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from,
+                       const char *keep_since, GError **error);
 gboolean tables_copy (StoreTables *tables, const char *folder, GError **error);
