@@ -21,7 +21,8 @@ OBJECT_PARAMS = ('volume', 'job', 'session', 'entry')
 
 def rules():
     with open(HERE + '/access_rules.tsv', encoding='utf-8') as text:
-        rows = [line.rstrip('\n').split('\t') for line in text if not line.startswith('#')]
+        rows = {tuple(line.rstrip('\n').split('\t')) for line in text if not line.startswith('#')}
+    assert len(rows) == len({row[0] for row in rows}), 'a route has two rules'
     return {name: (role, scope) for name, role, scope in rows}
 
 
