@@ -143,6 +143,28 @@ class Catalogs(unittest.TestCase):
         self.client.delete('catalogs/mine/entries/PAIR@1.0.0')
         self.client.delete('catalogs/mine/entries/EXTRA@1.0.0')
 
+    def test_a_draft_counts_and_so_does_the_trash(self):
+        self.catalog()
+        self.publish('mine', EXTRA.format(version='1.0.0', summary='first'), image='FRONT')
+        self.application('user', 'FRONT')
+        self.client.call('PUT', 'applications/user/draft', {'text': USER % ('user', 'EXTRA'), 'base': 0})
+        self.assertEqual((['user'], []), tuple(self.client.get('classes/EXTRA')['used_by'][key]
+                                               for key in ('drafts', 'applications')))
+        self.assertIn('the draft of user', self.refused(409, self.client.delete, 'catalogs/mine/entries/EXTRA@1.0.0'))
+        # What was destroyed can be restored for a day: its image stays.
+        before = self.images()
+        self.grid.done(self.make(self.upload(disk(5 << 20))))
+        image = self.images()
+        self.assertEqual(len(before) + 1, len(image))
+        self.application('other', 'PAGE')
+        self.remove_application('other')
+        self.client.delete('catalogs/mine/entries/PAGE@1.0.0')
+        self.assertEqual(image, self.images())
+        self.empty_trash()
+        self.publish('mine', EXTRA.format(version='2.0.0', summary='x'), image='FRONT')
+        self.client.delete('catalogs/mine/entries/EXTRA@2.0.0?force=1')
+        self.assertEqual([], self.images())
+
     def test_a_new_catalog_takes_no_name_from_an_older_one(self):
         self.catalog('zeta')
         self.publish('zeta', EXTRA.format(version='1.0.0', summary='older'), image='FRONT')
@@ -193,6 +215,10 @@ class Catalogs(unittest.TestCase):
     def images(self):
         return sorted(os.listdir(self.grid.path('ctl/images')))
 
+    def empty_trash(self):
+        """What can be restored keeps its image."""
+        self.client.delete('trash')
+
     def test_a_class_of_a_raw_and_of_a_qcow2_image(self):
         self.catalog()
         raw = disk(9 << 20)
@@ -225,6 +251,7 @@ class Catalogs(unittest.TestCase):
 
     def test_what_is_no_image_makes_no_class(self):
         self.catalog()
+        before = self.images()
         backing = self.grid.path('backing.qcow2')
         subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/hostname', backing], check=True)
         with open(backing, 'rb') as content:
@@ -235,7 +262,7 @@ class Catalogs(unittest.TestCase):
             self.assertEqual('failed', job['state'])
             self.assertIn(words, job['error']['message'])
         self.refused(404, self.client.get, 'classes/PAGE')
-        self.assertEqual([], self.images())
+        self.assertEqual(before, self.images())
         for name in os.listdir(self.grid.path('ctl/uploads')):
             if name.endswith('.part'):
                 self.client.delete(f'uploads/{name[:64]}')

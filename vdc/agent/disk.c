@@ -260,16 +260,26 @@ disk_root_list (Disks *disks)
     return list;
 }
 
-json_t *
-disk_image_list (Disks *disks)
+static void
+add_names (json_t *list, const char *folder)
 {
-    g_autoptr (GDir) folder = disks->pretend ? NULL : g_dir_open (disks->images, 0, NULL);
-    json_t *list = disks->pretend ? NULL : json_array ();
+    g_autoptr (GDir) names = g_dir_open (folder, 0, NULL);
     const char *name;
 
-    while (folder != NULL && (name = g_dir_read_name (folder)) != NULL) {
+    while (names != NULL && (name = g_dir_read_name (names)) != NULL) {
         g_autofree char *digest = g_strconcat ("sha256:", name, NULL);
         json_array_append_new (list, json_str_new (digest));
     }
+}
+
+json_t *
+disk_image_list (Disks *disks)
+{
+    json_t *list = disks->pretend ? NULL : json_array ();
+
+    if (list == NULL)
+        return NULL;
+    add_names (list, disks->images);
+    add_names (list, disks->fetched);
     return list;
 }

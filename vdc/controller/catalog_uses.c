@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "vdc/controller/draft.h"
+
 static GPtrArray *
 names_new (void)
 {
@@ -112,6 +114,9 @@ document_means (const Catalog *classes, const json_t *document, const CatalogEnt
     json_object_foreach (json_object_get (document, "instances"), name, instance)
         if (means_entry (classes, json_str (instance, "class", NULL), entry))
             return TRUE;
+    json_object_foreach (json_object_get (document, "assemblies"), name, instance) /* its own */
+        if (json_object_get (instance, "assemblies") == NULL && document_means (classes, instance, entry))
+            return TRUE;
     return FALSE;
 }
 
@@ -133,6 +138,22 @@ look_at_assembly (const char *catalog, const CatalogEntry *other, gpointer data)
                      g_strdup_printf ("%s/%s@%s", catalog, boundary->name, boundary->version));
 }
 
+static void
+find_drafts (Controller *controller, const CatalogEntry *entry, CatalogUses *uses)
+{
+    const Catalog *classes = catalog_folder_classes (controller->catalog);
+    GHashTableIter iter;
+    ApplicationRecord *application;
+
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application)) {
+        const Draft *draft = draft_of (controller, application);
+        if (draft->document != NULL && document_means (classes, draft->document, entry) &&
+            !g_ptr_array_find_with_equal_func (uses->applications, application->name, g_str_equal, NULL))
+            g_ptr_array_add (uses->drafts, g_strdup (application->name));
+    }
+}
+
 CatalogUses *
 catalog_uses (Controller *controller, const CatalogEntry *entry)
 {
@@ -144,6 +165,7 @@ catalog_uses (Controller *controller, const CatalogEntry *entry)
     *uses = (CatalogUses){names_new (), names_new (), names_new (), names_new ()};
     find_applications (controller, entry, uses);
     find_trash (controller, entry, uses);
+    find_drafts (controller, entry, uses);
     catalog_foreach (classes, look_at_assembly, &looking);
     for (guint i = 0; i < templates->len; i++) {
         const Template *template = templates->pdata[i];
