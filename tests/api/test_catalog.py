@@ -83,8 +83,10 @@ class Catalogs(unittest.TestCase):
         self.client.post('applications', {'name': name, 'description': USER % (name, ref)})
         self.addCleanup(self.remove_if_there, name)
 
-    def remove_application(self, name):
+    def remove_application(self, name, trash=False):
         self.grid.done(self.client.delete(f'applications/{name}?force=1'))
+        if not trash:
+            self.empty_trash()
 
     def test_versions_stand_beside_each_other_and_never_change(self):
         self.catalog()
@@ -157,8 +159,9 @@ class Catalogs(unittest.TestCase):
         image = self.images()
         self.assertEqual(len(before) + 1, len(image))
         self.application('other', 'PAGE')
-        self.remove_application('other')
-        self.client.delete('catalogs/mine/entries/PAGE@1.0.0')
+        self.remove_application('other', trash=True)
+        self.assertIn('in the trash', self.refused(409, self.client.delete, 'catalogs/mine/entries/PAGE@1.0.0'))
+        self.client.delete('catalogs/mine/entries/PAGE@1.0.0?force=1')
         self.assertEqual(image, self.images())
         self.empty_trash()
         self.publish('mine', EXTRA.format(version='2.0.0', summary='x'), image='FRONT')
