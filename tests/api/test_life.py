@@ -1,4 +1,5 @@
 """The life of an application through the API: real vdcd, real vdc-agent, fake VMs."""
+import datetime
 import json
 import unittest
 
@@ -53,6 +54,14 @@ class Life(unittest.TestCase):
         order = [event['id'] for event in events if event['kind'] == 'instance.state' and event['state'] == 'stopping']
         self.assertEqual(('in', 'db'), (order[0], order[-1]))
 
+    def test_start_is_servers_first(self):
+        self.create(**{'db.fake_fault': 'slow'})
+        before = self.grid.last_event()
+        self.grid.done(self.client.act('shop', 'start'))
+        events = self.grid.events(before)
+        order = [event['id'] for event in events if event['kind'] == 'instance.state' and event['state'] == 'running']
+        self.assertEqual(('db', 'in'), (order[0], order[-1]), 'the start hook waits for what it is wired to')
+
     def test_instance_shows_wires_and_peers(self):
         self.started()
         web = self.client.instance('shop', 'web.1')
@@ -78,6 +87,13 @@ class Life(unittest.TestCase):
                   if event['kind'] == 'application.state'}
         self.assertEqual(set(), states, 'scaling down a tier changes nothing for the application')
         self.assertEqual([], self.grid.settled_findings())
+
+    def test_member_leaves_only_after_its_peers_know(self):
+        self.started(**{'in.fake_fault': 'deaf'})
+        job = self.grid.done(self.client.act('shop', 'scale', instances={'web': 1}))
+        drain = [step for step in job['steps'] if step['kind'] == 'drain'][0]
+        began, ended = (datetime.datetime.fromisoformat(drain[key].replace('Z', '+00:00')) for key in ('began', 'ended'))
+        self.assertGreater((ended - began).total_seconds(), 2, '"in" says only after 3 s that it knows')
 
     def test_scale_of_what_is_no_tier_is_refused(self):
         self.create()

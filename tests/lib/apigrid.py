@@ -1,7 +1,7 @@
 """A grid without VMs: a real vdcd and a real vdc-agent with the fake hypervisor, in a folder of their own.
 
 The catalog is a small one made here (CATALOG), whose classes have the property `fake_fault`, which the fake guest
-obeys: boot, hang, fail, crash, start, stubborn, slow.
+obeys: boot, hang, fail, crash, start, stubborn, slow, deaf.
 """
 import ctypes
 import os

@@ -17,6 +17,7 @@
 
 #define STEP_MS 60
 #define SLOW_FACTOR 10
+#define DEAF_MS 3000
 #define CHUNK_BYTES (24 * 1024)
 #define WINDOW_BYTES (96 * 1024)
 
@@ -28,7 +29,7 @@ struct FakeGuest {
     FakeGuestEnded ended;
     gpointer user_data;
     int listen_fd, fd;
-    guint accept_source, read_source, step_timer, end_timer;
+    guint accept_source, read_source, step_timer, end_timer, confirm_timer;
     const char *end_detail;
     LineReader reader;
     gboolean booted, go, started;
@@ -63,9 +64,9 @@ fake_faults (const char *list, const char *class_name, const json_t *settings)
     static const struct {
         const char *name;
         FakeFaults fault;
-    } known[] = {{"boot", FAKE_BOOT},   {"hang", FAKE_HANG},   {"fail", FAKE_FAIL},
-                 {"crash", FAKE_CRASH}, {"start", FAKE_START}, {"stubborn", FAKE_STUBBORN},
-                 {"slow", FAKE_SLOW}};
+    } known[] = {{"boot", FAKE_BOOT},         {"hang", FAKE_HANG}, {"fail", FAKE_FAIL},
+                 {"crash", FAKE_CRASH},       {"deaf", FAKE_DEAF}, {"start", FAKE_START},
+                 {"stubborn", FAKE_STUBBORN}, {"slow", FAKE_SLOW}};
     g_auto (GStrv) items = g_strsplit (list ? list : "", ",", -1);
     const char *own = json_str (json_object_get (settings, "properties"), "fake_fault", "");
     FakeFaults faults = 0;
@@ -183,6 +184,23 @@ next_step (FakeGuest *guest)
             g_timeout_add (STEP_MS * (guest->faults & FAKE_SLOW ? SLOW_FACTOR : 1), take_step, guest);
 }
 
+static gboolean
+confirm (gpointer user_data)
+{
+    FakeGuest *guest = user_data;
+    guest->confirm_timer = 0;
+    say (guest, json_pack ("{s:s, s:I, s:n}", "t", "configured", "revision", (json_int_t)guest->configured,
+                           "error"));
+    return G_SOURCE_REMOVE;
+}
+
+static void
+confirm_later (FakeGuest *guest)
+{
+    if (guest->confirm_timer == 0)
+        guest->confirm_timer = g_timeout_add (DEAF_MS, confirm, guest);
+}
+
 static void
 take_settings (FakeGuest *guest, const json_t *settings)
 {
@@ -192,8 +210,10 @@ take_settings (FakeGuest *guest, const json_t *settings)
         g_byte_array_append (g_byte_array_new (), (const guint8 *)text, (guint)strlen (text)));
     guest->configured = json_int (settings, "revision", 0);
     guest->go = json_bool (settings, "go", FALSE);
-    say (guest, json_pack ("{s:s, s:I, s:n}", "t", "configured", "revision", (json_int_t)guest->configured,
-                           "error"));
+    if (guest->started && (guest->faults & FAKE_DEAF))
+        confirm_later (guest);
+    else
+        confirm (guest);
     if (json_bool (settings, "draining", FALSE))
         say (guest, json_pack ("{s:s}", "t", "drained"));
     if (!guest->started)
@@ -417,8 +437,8 @@ listen_at (FakeGuest *guest)
 }
 
 FakeGuest *
-fake_guest_new (const char *channel, const char *console, const char *console_log, const char *screen, FakeFaults faults, gboolean up,
-                FakeGuestEnded ended, gpointer user_data)
+fake_guest_new (const char *channel, const char *console, const char *console_log, const char *screen,
+                FakeFaults faults, gboolean up, FakeGuestEnded ended, gpointer user_data)
 {
     FakeGuest *guest = g_new0 (FakeGuest, 1);
 
@@ -454,6 +474,7 @@ fake_guest_free (FakeGuest *guest)
     g_clear_handle_id (&guest->read_source, g_source_remove);
     g_clear_handle_id (&guest->step_timer, g_source_remove);
     g_clear_handle_id (&guest->end_timer, g_source_remove);
+    g_clear_handle_id (&guest->confirm_timer, g_source_remove);
     if (guest->fd >= 0)
         close (guest->fd);
     if (guest->listen_fd >= 0)

@@ -15,6 +15,7 @@ typedef enum {
     FAKE_STUBBORN = 1 << 4, /* ignores stop */
     FAKE_SLOW = 1 << 5,     /* ten times slower */
     FAKE_START = 1 << 6,    /* the VM itself cannot be made */
+    FAKE_DEAF = 1 << 7,     /* confirms settings that come after its start late */
 } FakeFaults;
 
 typedef struct FakeGuest FakeGuest;
@@ -22,9 +23,11 @@ typedef struct FakeGuest FakeGuest;
 /* It ended by itself: "shutdown" or "crashed". Free it later, not from within. */
 typedef void (*FakeGuestEnded) (FakeGuest *guest, const char *detail, gpointer user_data);
 
-/* @console: socket of its serial console, NULL: none. @screen: socket of its screen, NULL: it has none. @up: it has been running for long; no boot, settings known. */
-FakeGuest *fake_guest_new (const char *channel, const char *console, const char *console_log, const char *screen, FakeFaults faults, gboolean up,
-                           FakeGuestEnded ended, gpointer user_data);
+/* @console: socket of its serial console, NULL: none. @screen: socket of its screen, NULL: it has none. @up:
+ * it has been running for long; no boot, settings known. */
+FakeGuest *fake_guest_new (const char *channel, const char *console, const char *console_log,
+                           const char *screen, FakeFaults faults, gboolean up, FakeGuestEnded ended,
+                           gpointer user_data);
 /* As vdc-guest is, killed and started again by init: the connection is lost, its state is kept. */
 void fake_guest_kill (FakeGuest *guest);
 void fake_guest_free (FakeGuest *guest);

@@ -79,9 +79,9 @@ Hypervisor *hypervisor_libvirt_new (const char *uri, const HypervisorListener *l
 /*
  * @state_folder keeps what "runs", so that a new agent finds it. Faults by VDC_FAKE_FAULTS (comma-separated):
  * "start:CLASS" the VM cannot be made, "boot:CLASS" never says hello, "hang:CLASS" never ready, "fail:CLASS"
- * its start hook fails, "crash:CLASS" dies after ready, "stubborn:CLASS" ignores stop, "slow:CLASS" takes ten
- * times as long. The property "fake_fault" in the guest's settings does the same for one member. A class "*"
- * is every class.
+ * its start hook fails, "crash:CLASS" dies after ready, "stubborn:CLASS" ignores stop, "deaf:CLASS" confirms
+ * no later settings, "slow:CLASS" takes ten times as long. The property "fake_fault" in the guest's settings
+ * does the same for one member. A class "*" is every class.
  */
 Hypervisor *hypervisor_fake_new (const char *state_folder, const HypervisorListener *listener);
 void hypervisor_free (Hypervisor *hypervisor);

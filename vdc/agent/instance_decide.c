@@ -1,5 +1,7 @@
 #include "vdc/agent/instance.h"
 
+#include "vdc/base/bug.h"
+
 const char *
 vm_state_name (VmState state)
 {
@@ -21,7 +23,7 @@ static InstanceAction
 decide_without_vm (const InstanceView *view)
 {
     /* What is left goes before anything new comes, also before the record goes that knows of it. */
-    if (view->dirty)
+    if (view->dirty && !vdc_bug ("agent-starts-over-leftovers"))
         return DO_CLEAN;
     if (view->deleting)
         return DO_DELETE;

@@ -264,7 +264,7 @@ may_open (const char *id, const json_t *record, const char *user, gboolean read_
     const char *writer = json_str (record, "writer", NULL);
     json_t *readers = json_object_get (record, "readers");
 
-    if (writer != NULL && strcmp (writer, user) != 0) {
+    if (writer != NULL && strcmp (writer, user) != 0 && !vdc_bug ("agent-two-writers")) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_CONFLICT, "volume %s (%s) is in use by %s", id,
                      json_str (record, "name", ""), writer);
         return FALSE;

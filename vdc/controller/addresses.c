@@ -1,5 +1,6 @@
 #include "vdc/controller/addresses.h"
 
+#include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 
 #include <arpa/inet.h>
@@ -192,7 +193,8 @@ addresses_assign (Addresses *addresses, const Topology *topology, GError **error
         if (kept == NULL)
             continue;
         g_hash_table_insert (map, g_strdup (key), g_strdup (kept));
-        g_hash_table_add (taken, GUINT_TO_POINTER (to_number (kept)));
+        if (!vdc_bug ("planner-address-twice"))
+            g_hash_table_add (taken, GUINT_TO_POINTER (to_number (kept)));
     }
     for (guint i = 0; i < needed->len; i++) {
         const char *key = g_ptr_array_index (needed, i);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
+
 static gboolean
 is_ready (const MemberRecord *member)
 {
@@ -195,7 +197,7 @@ job_update (Controller *controller, ApplicationRecord *application)
     if (open || application->next != NULL || phase == PHASE_STARTING || phase == PHASE_STOPPING ||
         phase == PHASE_FAILING)
         return;
-    if (failed == NULL) {
+    if (failed == NULL || vdc_bug ("reconcile-failure-is-done")) {
         job_end (controller, application, job->cancelling ? "cancelled" : "done", NULL);
         return;
     }

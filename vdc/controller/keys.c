@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
+
 #define KEY_PREFIX "key."
 #define TIME_PREFIX "keytime."
 #define HASH_LENGTH 40 /* hex digits of SHA-256 that are kept: nobody meets another's key */
@@ -50,7 +52,8 @@ keys_look_up (Controller *controller, const RequestKey *key, guint *status, char
 {
     g_autofree char *name = g_strconcat (KEY_PREFIX, key->hash, NULL);
     g_autoptr (json_t) row = store_get (controller->store, STORE_META, name, NULL);
-    if (row == NULL || json_int (row, "time_us", 0) + KEYS_KEPT_US < controller_now_us (controller))
+    if (row == NULL || vdc_bug ("reconcile-key-forgotten") ||
+        json_int (row, "time_us", 0) + KEYS_KEPT_US < controller_now_us (controller))
         return KEYS_NEW;
     if (strcmp (json_str (row, "digest", ""), key->digest) != 0)
         return KEYS_OTHER;

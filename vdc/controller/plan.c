@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/json.h"
 
 json_t *
@@ -25,6 +26,8 @@ static gint
 compare_stages (gconstpointer a, gconstpointer b)
 {
     const Member *left = *(Member *const *)a, *right = *(Member *const *)b;
+    if (vdc_bug ("planner-clients-first"))
+        return left->stage > right->stage ? -1 : left->stage < right->stage;
     return left->stage < right->stage ? -1 : left->stage > right->stage;
 }
 

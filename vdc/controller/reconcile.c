@@ -45,7 +45,7 @@ fail_start (Controller *controller, ApplicationRecord *application, const Member
     vdc_log (VDC_LOG_ERROR, "start failed", "application", application->name, "instance", culprit->name,
              "step", json_str (error, "step", ""), "error", json_str (error, "message", ""), "debug",
              application->debug ? "left up" : "taken down", NULL);
-    if (application->debug) {
+    if (application->debug || vdc_bug ("reconcile-failed-start-stays-up")) {
         job_end (controller, application, "failed", application->error);
         return;
     }
@@ -80,7 +80,7 @@ static gboolean
 may_stop (const ApplicationRecord *application, const MemberRecord *member)
 {
     const Member *described = topology_member (application->topology, member->name);
-    if (described == NULL)
+    if (described == NULL || vdc_bug ("reconcile-servers-stop-first"))
         return TRUE;
     g_autoptr (GPtrArray) clients = topology_clients (application->topology, described);
     for (guint i = 0; i < clients->len; i++) {
@@ -169,7 +169,7 @@ is_drained (Controller *controller, const ApplicationRecord *application, Member
 {
     const Member *described = topology_member (application->topology, member->name);
     gint64 left_us = member->drain_end_us - controller_now_us (controller);
-    if (described == NULL || left_us <= 0)
+    if (described == NULL || left_us <= 0 || vdc_bug ("reconcile-no-drain"))
         return TRUE;
     if (left_us > described->instance->stop_timeout_s * (gint64)G_USEC_PER_SEC) /* the clock was set back */
         member->drain_end_us -= left_us - described->instance->stop_timeout_s * (gint64)G_USEC_PER_SEC;

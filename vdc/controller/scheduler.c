@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 
 #define MEBIBYTE (1024 * 1024)
@@ -32,7 +33,8 @@ may_host (const Attempt *attempt, guint server, const SchedulerMember *member)
 {
     if (attempt->servers[server].unusable != NULL)
         return FALSE;
-    return member->bound == NULL || strcmp (member->bound, attempt->servers[server].name) == 0;
+    return member->bound == NULL || vdc_bug ("planner-volumes-elsewhere") ||
+           strcmp (member->bound, attempt->servers[server].name) == 0;
 }
 
 /* Higher is better; compared place by place. */
@@ -41,8 +43,9 @@ score (const Attempt *attempt, guint server, const SchedulerMember *member, gint
 {
     const SchedulerServer *candidate = &attempt->servers[server];
     result[0] = g_strcmp0 (candidate->name, member->preferred) == 0;
-    result[1] = member->spread ? -(gint64)count_on (attempt, (gint)server, member->group)
-                               : (gint64)count_on (attempt, (gint)server, NULL);
+    result[1] = member->spread && !vdc_bug ("planner-no-spread")
+                    ? -(gint64)count_on (attempt, (gint)server, member->group)
+                    : (gint64)count_on (attempt, (gint)server, NULL);
     result[2] = attempt->free_bytes[server];
 }
 
@@ -54,7 +57,8 @@ best_server (const Attempt *attempt, const SchedulerMember *member)
     for (guint i = 0; i < attempt->n_servers; i++) {
         gint64 mine[3];
         if (!may_host (attempt, i, member) ||
-            attempt->free_bytes[i] < member->memory_bytes + member->overhead_bytes)
+            (attempt->free_bytes[i] < member->memory_bytes + member->overhead_bytes &&
+             !vdc_bug ("planner-memory-overcommitted")))
             continue;
         score (attempt, i, member, mine);
         gboolean better = best < 0;

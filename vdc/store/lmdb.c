@@ -508,7 +508,7 @@ try_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, co
     int rc = mdb_txn_begin (tables->env, NULL, 0, &txn);
     if (rc != 0)
         return rc;
-    rc = apply_changes (tables, txn, record);
+    rc = vdc_bug ("store-events-without-changes") ? 0 : apply_changes (tables, txn, record);
     if (rc == 0)
         rc = apply_events (tables, txn, record);
     if (rc == 0)
@@ -516,6 +516,10 @@ try_apply (StoreTables *tables, const StoreRecord *record, guint64 keep_from, co
     if (rc != 0) {
         mdb_txn_abort (txn);
         return rc;
+    }
+    if (vdc_bug ("store-commits-nothing")) {
+        mdb_txn_abort (txn);
+        return 0;
     }
     rc = vdc_bug ("store-sync-fails") ? EIO : mdb_txn_commit (txn);
     if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC && rc != EDQUOT)

@@ -1,5 +1,6 @@
 #include "vdc/controller/api/tickets.h"
 
+#include "vdc/base/bug.h"
 #include "vdc/base/error.h"
 #include "vdc/base/id.h"
 
@@ -93,5 +94,7 @@ tickets_redeem (Tickets *tickets, const char *text)
     g_autoptr (Ticket) ticket = NULL;
     if (!g_hash_table_steal_extended (tickets->waiting, hash, (gpointer *)&key, (gpointer *)&ticket))
         return NULL;
-    return clock_monotonic_us (tickets->clock) < ticket->ends_us ? g_steal_pointer (&ticket) : NULL;
+    return clock_monotonic_us (tickets->clock) < ticket->ends_us || vdc_bug ("http-ticket-for-ever")
+               ? g_steal_pointer (&ticket)
+               : NULL;
 }
