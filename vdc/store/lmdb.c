@@ -733,7 +733,7 @@ begin_tables (StoreTables *tables, GError **error)
 static gboolean
 check_format (StoreTables *tables, const char *folder, GError **error)
 {
-    gint64 format;
+    gint64 format = 0;
     if (!format_of (tables, &format, error))
         return FALSE;
     if (format > FORMAT_VERSION) {
