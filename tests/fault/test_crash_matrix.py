@@ -47,7 +47,8 @@ class CrashMatrix(unittest.TestCase):
         self.assertEqual([], counts['not passed'], 'every step is passed by its operation')
 
     def test_every_step_of_the_table_is_in_the_matrix(self):
-        self.assertEqual({step for step, _ in crashmatrix.table()}, {case[1] for case in crashmatrix.cases()})
+        steps = {step for step, _ in crashmatrix.table() if step.split('.')[0] not in crashmatrix.ELSEWHERE}
+        self.assertEqual(steps, {case[1] for case in crashmatrix.cases()})
 
 
 if __name__ == '__main__':

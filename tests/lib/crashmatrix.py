@@ -54,6 +54,10 @@ resources:
 """
 
 
+# Operations of one process alone, killed at each step by a test of their own.
+ELSEWHERE = {'upgrade': 'unit/store/upgrade/killed-at-every-step'}
+
+
 def table():
     """[(step, 'vdcd' or 'agent')] of vdc/base/steps.def."""
     with open(apigrid.TOP + '/vdc/base/steps.def', encoding='utf-8') as text:

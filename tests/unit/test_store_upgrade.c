@@ -110,6 +110,7 @@ test_newer (void)
     end (folder);
 }
 
+#ifdef VDC_TEST_BUILD
 static int
 open_in_child (const char *folder, const char *failpoint)
 {
@@ -123,6 +124,7 @@ open_in_child (const char *folder, const char *failpoint)
     g_assert_cmpint (waitpid (child, &status, 0), ==, child);
     return status;
 }
+#endif
 
 static void
 test_killed (void)
