@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import labfixture
+import websocket
 
 DESCRIPTION = """application: amounts
 instances:
@@ -183,3 +184,24 @@ class Amounts(labfixture.LabTest):
         free = self.megabits('high', 100)
         self.assertGreater(free, 3 * limited)
         self.assertLess(free, 125)
+
+    def console(self, **asked):
+        ticket = self.client.post('applications/amounts/instances/sink/console/tickets', asked)
+        return websocket.WebSocket(self.client.port, ticket['url'], self.lab.folder + '/client/ca.crt')
+
+    def test_serial_console_and_screen_of_a_real_vm(self):
+        """Typed into one, seen on the other: the class of sink says `screen: true`."""
+        serial = self.console(tail=0)
+        serial.send(b'\recho vdc-$((40 + 2))\r')
+        serial.until(b'vdc-42')
+        screen = websocket.Screen(self.console(kind='screen'))
+        self.assertTrue(screen.version.startswith(b'RFB 003.'), screen.version)
+        before = screen.frame()
+        self.assertEqual(screen.width * screen.height * 4, len(before))
+        serial.send(b"printf 'painted %.0s' $(seq 99) > /dev/tty1; echo do''ne\r")
+        serial.until(b'done')
+        deadline = time.monotonic() + 60
+        while screen.frame() == before:
+            self.assertLess(time.monotonic(), deadline, 'nothing was painted')
+        self.assertEqual(1000, serial.close())
+        screen.socket.close()
