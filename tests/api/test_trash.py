@@ -184,6 +184,30 @@ class Trash(TrashCase):
         self.assertFalse(os.path.exists(self.file_of(volume)), 'an empty one in its place would hide the loss')
 
 
+class Servers(TrashCase):
+    def test_server_is_removed_only_when_it_holds_nothing(self):
+        def refused(thing):
+            with self.assertRaises(vdc.ApiError) as caught:
+                self.client.delete('servers/s1')
+            self.assertEqual((409, 'refused'), (caught.exception.status, caught.exception.code))
+            self.assertIn(thing, str(caught.exception))
+        self.started()
+        refused('instance shop:')
+        self.destroy()
+        refused('shop in the trash')
+        self.client.delete('trash')
+        self.client.wait('no volume is left', lambda: not self.client.items('volumes'), 20)
+        self.client.delete('servers/s1?dry_run=1')
+        self.assertEqual(1, len(self.client.items('servers')))
+        self.client.delete('servers/s1')
+        self.assertEqual([], self.client.items('servers'))
+        self.assertEqual('server.removed', self.grid.events()[-1]['kind'])
+        self.grid.kill_vdcd()
+        self.grid.start_vdcd()
+        self.grid.wait_api()
+        self.assertEqual([], self.client.items('servers'))
+
+
 class Expiry(TrashCase):
     options = ('--trash-keep', '0.0003')  # hours: about a second
 

@@ -188,6 +188,28 @@ cmd_server_show (Cli *cli)
     return code;
 }
 
+int
+cmd_server_remove (Cli *cli)
+{
+    g_autoptr (GError) error = NULL;
+    const char *name = options_word (cli->options, 0);
+    g_autofree char *path = cli_path ("/servers/%s", name, NULL);
+    g_autofree char *question =
+        g_strdup_printf ("The grid forgets server %s.\nType its name to go on: ", name);
+    if (!options_flag (cli->options, "yes") && !cli_ask_name (question, name)) {
+        fprintf (stderr, "vdc: nothing was done; give --yes to remove without being asked\n");
+        return 4;
+    }
+    g_autoptr (json_t) answer = cli_delete (cli, path, &error);
+    if (answer == NULL)
+        return cli_fail (cli, error);
+    if (cli->json)
+        print_json (stdout, answer);
+    else
+        printf ("the grid knows server %s no more; end its agent\n", name);
+    return 0;
+}
+
 static const Column network_columns[] = {
     {"NAME", "name"},
     {"MODE", "mode"},

@@ -340,6 +340,10 @@ const Command commands[] = {
     {"server list", "", "Servers of the grid", NULL, "vdc server list", NULL, 0, 0, FALSE, cmd_server_list},
     {"server show", "SERVER", "One server: capacity, acceleration and why", NULL, "vdc server show s1", NULL,
      1, 1, FALSE, cmd_server_show},
+    {"server remove", "SERVER", "Forget a server that holds nothing",
+     "Refused while an instance, a volume or something in the trash is on it. Asks for its name, unless "
+     "--yes.",
+     "vdc server remove s2", yes_options, 1, 1, FALSE, cmd_server_remove},
     {"network list", "", "Outside networks", NULL, "vdc network list", NULL, 0, 0, FALSE, cmd_network_list},
     {"network show", "NETWORK", "One outside network and who uses its addresses", NULL,
      "vdc network show outside", NULL, 1, 1, FALSE, cmd_network_show},

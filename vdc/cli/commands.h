@@ -97,6 +97,7 @@ int cmd_trash_list (Cli *cli);
 int cmd_trash_restore (Cli *cli);
 int cmd_trash_empty (Cli *cli);
 int cmd_server_list (Cli *cli);
+int cmd_server_remove (Cli *cli);
 int cmd_server_show (Cli *cli);
 int cmd_network_list (Cli *cli);
 int cmd_network_show (Cli *cli);

@@ -69,6 +69,87 @@ agent_watch_register (Controller *controller, const char *name, const char *addr
                       "certificate", certificate, "key", key, "ca", ca);
 }
 
+/* --- removing ---------------------------------------------------------------------------------------------- */
+
+/* "shop:web.1", "volume shop.data"; NULL: nothing. Caller frees. */
+static char *
+held_by (Controller *controller, const char *server)
+{
+    GHashTableIter iter;
+    gpointer record;
+    gsize i;
+    json_t *volume;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, &record)) {
+        const ApplicationRecord *application = record;
+        for (i = 0; i < application->members->len; i++) {
+            const MemberRecord *member = application->members->pdata[i];
+            if (g_strcmp0 (member->server, server) == 0 && (member->on || member->sent || member->rooted))
+                return g_strdup_printf ("instance %s:%s", application->name, member->name);
+        }
+    }
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, NULL, &record))
+        if (g_strcmp0 (((VolumeRecord *)record)->server, server) == 0)
+            return g_strdup_printf ("volume %s", ((VolumeRecord *)record)->name);
+    g_hash_table_iter_init (&iter, controller->trash);
+    while (g_hash_table_iter_next (&iter, NULL, &record)) {
+        json_array_foreach (((TrashRecord *)record)->volumes, i, volume) {
+            if (g_strcmp0 (json_str (volume, "server", NULL), server) == 0)
+                return g_strdup_printf ("%s in the trash", ((TrashRecord *)record)->name);
+        }
+    }
+    return NULL;
+}
+
+gboolean
+agent_watch_may_remove (Controller *controller, const Server *server, GError **error)
+{
+    g_autofree char *held = held_by (controller, server->name);
+    if (held == NULL)
+        return TRUE;
+    g_set_error (
+        error, VDC_ERROR, VDC_ERROR_REFUSED,
+        "server '%s' holds %s; destroy what it holds, clean stopped applications, empty the trash, then "
+        "remove it",
+        server->name, held);
+    return FALSE;
+}
+
+/* A member that left nothing there is placed anew at its next start. */
+static void
+forget_places (Controller *controller, const char *server)
+{
+    GHashTableIter iter;
+    ApplicationRecord *application;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
+        for (guint i = 0; i < application->members->len; i++) {
+            MemberRecord *member = application->members->pdata[i];
+            if (g_strcmp0 (member->server, server) == 0)
+                record_set_string (&member->server, NULL);
+        }
+}
+
+gboolean
+agent_watch_remove (Controller *controller, const Server *server, GError **error)
+{
+    g_autofree char *name = g_strdup (server->name);
+    if (!agent_watch_may_remove (controller, server, error))
+        return FALSE;
+    forget_places (controller, name);
+    controller_write (controller, STORE_SERVERS, name, NULL);
+    controller_note (controller, "server.removed", "server", name, NULL, NULL, NULL);
+    if (!controller_commit (controller, error)) {
+        controller_revert (controller);
+        return FALSE;
+    }
+    vdc_log (VDC_LOG_INFO, "server removed", "server", name, NULL);
+    g_hash_table_remove (controller->servers, name);
+    agent_watch_attach_all (controller);
+    return TRUE;
+}
+
 /* --- reports ----------------------------------------------------------------------------------------------- */
 
 static void

@@ -24,6 +24,14 @@ Server *agent_watch_add (Controller *controller, const char *name, const char *a
 json_t *agent_watch_register (Controller *controller, const char *name, const char *address, guint port,
                               GError **error);
 
+/*
+ * Forget a server that holds nothing: its agent is not heard any more. VDC_ERROR_REFUSED names what it holds:
+ * an instance (also a stopped one: its root disk), a volume, something in the trash.
+ */
+gboolean agent_watch_remove (Controller *controller, const Server *server, GError **error);
+/* The same asked only. */
+gboolean agent_watch_may_remove (Controller *controller, const Server *server, GError **error);
+
 /* A report of the agent whose certificate says @peer. FALSE: malformed, or it speaks for another server. */
 gboolean agent_watch_report (Controller *controller, const char *peer, json_t *report, GError **error);
 /* Each second: silence. */

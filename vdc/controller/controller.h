@@ -75,12 +75,12 @@ typedef struct Controller {
     char *state_folder, *pki_folder, *grid_id, *token, *agent_port;
     gint64 trash_keep_us;
     guint trash_free_percent;
-    gint64 generation; /* counts starts of vdcd */
+    gint64 generation;   /* counts starts of vdcd */
     gint64 learn_min_us; /* asked for at least so long */
-    gint64 era;        /* counts restorations of the store */
-    gint64 started_us; /* monotonic */
-    gint64 kept_us;    /* monotonic, of the last housekeeping */
-    gint64 clock_us;   /* wall minus monotonic, as of the last round; 0: no round yet */
+    gint64 era;          /* counts restorations of the store */
+    gint64 started_us;   /* monotonic */
+    gint64 kept_us;      /* monotonic, of the last housekeeping */
+    gint64 clock_us;     /* wall minus monotonic, as of the last round; 0: no round yet */
     struct Metrics *metrics;
     struct Seal *seal; /* secrets/seal.h */
     json_t *noted;     /* events for the next commit */
@@ -121,17 +121,29 @@ gboolean controller_compile (Controller *controller, ApplicationRecord *applicat
 /*
  * Note an event for the next commit. @data is taken, may be NULL. All kinds there are:
  *
- *   application.created|changed|cleaned|destroying|destroyed|restored   what it is; "changed" with
- * data.revision, the last two with data.trash application.state    a move of the diagram in lifecycle.h,
- * data.error instance.state       the same of a member, or a new text in the same state: data.text, server,
- * error instance.removed volume.created|destroyed|restored volume.state         new, ready, failed, unused,
- * deleting; noted by controller_commit itself trash.added|removed|restored  state is the kind, data.name,
- * data.why: destroyed, found; asked, expired, space; for "space" also data.server, free_bytes, disk_bytes
+ *   application.created|changed|cleaned|destroying|destroyed|restored
+ *                        what it is; "changed" with data.revision, the last two with data.trash
+ *
+ *   application.state    a move of the diagram in lifecycle.h, data.error
+ *
+ *   instance.state       the same of a member, or a new text in the same state: data.text, server, error
+ *
+ *   instance.removed
+ *
+ *   volume.created|destroyed|restored
+ *
+ *   volume.state         new, ready, failed, unused, deleting; noted by controller_commit itself
+ *
+ *   trash.added|removed|restored
+ *                        state is the kind; data.name, data.why (destroyed, found; asked, expired,
+ *                        space), and for "space" data.server, free_bytes, disk_bytes
+ *
  *   job.state            running, done, failed, cancelled
  *   job.step             data is the step
- *   draft.changed        the draft has a new revision: data as a line of its log, {rev, ops, touched, user, time}
+ *   draft.changed        the draft has a new revision: data as a line of its log, {rev, ops, touched,
+ *                        user, time}
  *   volume.renamed       by its application's draft, which is applied now; data.from
- *   server.registered
+ *   server.registered|removed
  *   server.state         new, up, suspect, down
  *   network.created
  *   catalog.created|removed
@@ -147,8 +159,8 @@ void controller_write (Controller *controller, StoreTable table, const char *key
  */
 gboolean controller_commit (Controller *controller, GError **error);
 /*
- * The same for changes that are rows and events only, with no part in any record: whatever the size of the grid,
- * no record is looked at. Nothing else may have been noted before.
+ * The same for changes that are rows and events only, with no part in any record: whatever the size of the
+ * grid, no record is looked at. Nothing else may have been noted before.
  */
 gboolean controller_commit_rows (Controller *controller, GError **error);
 /* Forget all uncommitted changes of records and everything noted. @application itself is replaced. */

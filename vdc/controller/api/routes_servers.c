@@ -65,6 +65,24 @@ get_server (HttpRequest *request, gpointer user_data)
         http_reply_error (request, error);
 }
 
+static void
+remove_server (HttpRequest *request, gpointer user_data)
+{
+    Controller *controller = user_data;
+    g_autoptr (GError) error = NULL;
+    const Server *server = controller_server (controller, http_request_param (request, "server"), &error);
+    gboolean done =
+        server != NULL && (api_is_dry_run (request) ? agent_watch_may_remove (controller, server, &error)
+                                                    : agent_watch_remove (controller, server, &error));
+    if (!done)
+        http_reply_error (request, error);
+    else if (api_is_dry_run (request))
+        http_reply_json (request, 200,
+                         plan_one ("server", http_request_param (request, "server"), "forget it"));
+    else
+        http_reply_json (request, 200, json_object ());
+}
+
 static const HttpRoute rows[] = {
     {HTTP_ROUTE (GET, "/api/v1/servers", VIEWER, GRID, "listServers"), .summary = "All servers",
      .answer_schema = "ServerList", .query = QUERY_PAGE " state", .handler = list_servers},
@@ -74,6 +92,9 @@ static const HttpRoute rows[] = {
      .secret_answer = TRUE, .handler = register_server},
     {HTTP_ROUTE (GET, "/api/v1/servers/{server}", VIEWER, GRID, "getServer"), .summary = "One server",
      .answer_schema = "Server", .handler = get_server},
+    {HTTP_ROUTE (DELETE, "/api/v1/servers/{server}", ADMIN, GRID, "removeServer"),
+     .summary = "Forget a server that holds nothing", .request_schema = "Empty", .answer_schema = "Nothing",
+     .handler = remove_server},
 };
 
 void

@@ -20,6 +20,10 @@ static void
 post_repair (HttpRequest *request, gpointer user_data)
 {
     g_autoptr (GError) error = NULL;
+    if (api_is_dry_run (request)) { /* what would be repaired is repairable in the findings */
+        verify_start (user_data, on_verified, http_request_ref (request));
+        return;
+    }
     /* Agents act, and records change later. */
     if (audit_pass (user_data, request, &error))
         verify_repair (user_data, on_verified, http_request_ref (request));
