@@ -97,9 +97,23 @@ http_reply_header_set (HttpRequest *request, const char *name)
     return NULL;
 }
 
+/* Trying again is right: when there is room, when less is under way. */
+static void
+say_when (HttpRequest *request, const GError *error)
+{
+    gboolean full = g_error_matches (error, VDC_ERROR, VDC_ERROR_FULL);
+    if (!full && !g_error_matches (error, VDC_ERROR, VDC_ERROR_BUSY))
+        return;
+    for (guint i = 0; i + 1 < request->answer_headers->len; i += 2)
+        if (g_ascii_strcasecmp (request->answer_headers->pdata[i], "Retry-After") == 0)
+            return;
+    http_reply_header (request, "Retry-After", full ? "30" : "2");
+}
+
 void
 http_reply_error_at (HttpRequest *request, const GError *error, json_t *params, const char *path)
 {
+    say_when (request, error);
     json_t *body = json_object ();
     request->code = vdc_error_name (error);
     json_put (body, "code", json_string (request->code));
