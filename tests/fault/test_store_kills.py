@@ -1,4 +1,5 @@
 """The store under kill -9, without disk space, at the limit of its map, without descriptors."""
+import json
 import os
 import resource
 import time
@@ -66,29 +67,32 @@ class FullDisk(unittest.TestCase):
         except OSError:
             os.close(ballast)
         made, refused = [], None
-        for number in range(2000):  # what is reserved is used up first
+        for number in range(100):  # what is reserved is used up first
+            text = f'application: app{number}\n' + ('# ' + 'x' * 98 + '\n') * 800
             try:
-                self.client.post('volumes', {'name': f'other.v{number}', 'size': '8M'})
-                made.append(f'other.v{number}')
+                self.client.post('applications', {'name': f'app{number}', 'description': text})
+                made.append(f'app{number}')
             except vdc.ApiError as error:
                 refused = error
                 break
         self.assertIsNotNone(refused, 'the disk was never full')
         self.assertEqual((507, 'full'), (refused.status, refused.code))
-        status, headers, _ = self.client.raw('POST', '/api/v1/volumes', '{"name": "other.again", "size": "8M"}',
+        status, headers, _ = self.client.raw('POST', '/api/v1/applications',
+                                             json.dumps({'name': 'again', 'description': text.replace('app', 'again')}),
                                              {'Content-Type': 'application/json'})
         self.assertEqual((507, True), (status, 'Retry-After' in headers))
-        there = {item['name'] for item in self.client.items('volumes?limit=10000')}
-        self.assertEqual(set(made) | {'other.before'}, there, 'reading goes on; nothing half done')
+        there = {item['name'] for item in self.client.items('applications')}
+        self.assertEqual(set(made), there, 'reading goes on; nothing half done')
         os.unlink(full)
         self.client.wait('it writes again', self.writes, 30)
         self.grid.kill_vdcd()
         self.grid.start_vdcd()
         self.grid.wait_api()
-        self.assertLessEqual(there, {item['name'] for item in self.client.items('volumes?limit=10000')})
+        self.assertLessEqual(there, {item['name'] for item in self.client.items('applications')})
+        self.assertEqual({'other.before', 'other.after'}, {item['name'] for item in self.client.items('volumes')})
         report = self.client.post('audit/verify')
         self.assertTrue(report['clean'], report)
-        results = {entry['result'] for entry in self.client.items('audit?action=createVolume&limit=2000')}
+        results = {entry['result'] for entry in self.client.items('audit?action=createApplication&limit=2000')}
         self.assertEqual({'ok', 'full'}, results)
 
     def writes(self):
