@@ -79,3 +79,9 @@ host_memory_bytes (const char *key)
     const char *at = strstr (text, key);
     return at ? g_ascii_strtoull (at + strlen (key), NULL, 10) * 1024 : 0;
 }
+
+gboolean
+host_is_fake (const Host *host)
+{
+    return strcmp (host->hypervisor->ops->name, "fake") == 0;
+}

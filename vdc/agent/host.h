@@ -36,5 +36,7 @@ char *host_cgroup_name (const char *application_id, const char *member);
 guint64 host_cpu_us (void);
 /* Load over one minute. */
 double host_load (void);
+/* VMs are pretended: no image is needed, nobody answers on a wire. */
+gboolean host_is_fake (const Host *host);
 /* "MemTotal:", "MemAvailable:": from /proc/meminfo, 0 when unknown. */
 guint64 host_memory_bytes (const char *key);

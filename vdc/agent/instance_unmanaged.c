@@ -13,7 +13,7 @@
 #define BOOT_ASK_MS 1000
 #define CHECK_MS 10000
 #define ANSWER_MS 2000
-/* What is pretended has no wires: it answers soon. */
+/* What is pretended answers soon. */
 #define FAKE_BOOT_MS 100
 
 typedef struct {
@@ -221,7 +221,7 @@ instance_watch_begin (Instance *instance)
     instance->watch = watch;
     watch->instance = instance;
     watch->inputs = g_ptr_array_new_with_free_func (input_free);
-    watch->pretend = instance->host->wires == NULL;
+    watch->pretend = host_is_fake (instance->host);
     instance->guest.connected = TRUE;
     instance_unmanaged_configured (instance);
     for (guint i = 0; member != NULL && !watch->pretend && i < member->nics->len; i++) {

@@ -16,7 +16,8 @@ typedef struct {
     const Host *host;
     const Spec *spec;
     Domain domain;
-    char *kernel, *initrd, *base, *root, *seed, *uuid, *name, *channel, *console, *console_log, *screen, *group;
+    char *kernel, *initrd, *base, *root, *seed, *uuid, *name, *channel, *console, *console_log, *screen,
+        *group;
     char **volumes;
     GArray *taps; /* of WireTap */
     DomainNic *nics;
@@ -83,7 +84,7 @@ do_image (Start *start, GError **error)
 {
     const Host *host = start->host;
     g_autoptr (GError) local = NULL;
-    gboolean missing = host->wires == NULL && start->spec->unmanaged;
+    gboolean missing = host_is_fake (host) && start->spec->unmanaged;
 
     if (!missing && find_image (start, &local))
         return TRUE;
