@@ -111,6 +111,7 @@ test_newer (void)
 }
 
 #ifdef VDC_TEST_BUILD
+#ifdef VDC_TEST_BUILD
 static int
 open_in_child (const char *folder, const char *failpoint)
 {
@@ -124,6 +125,7 @@ open_in_child (const char *folder, const char *failpoint)
     g_assert_cmpint (waitpid (child, &status, 0), ==, child);
     return status;
 }
+#endif
 #endif
 
 static void
