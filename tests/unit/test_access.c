@@ -329,6 +329,18 @@ test_token_expires_and_is_limited (Fixture *fixture, gconstpointer data)
     g_assert_error (error, VDC_ERROR, VDC_ERROR_REFUSED);
 }
 
+static void
+test_roles_on_what_is_gone_are_limited (Fixture *fixture, gconstpointer data)
+{
+    Principal ann = {.kind = PRINCIPAL_SESSION, .user = (char *)"ann"};
+    for (guint i = 0; i < ACCESS_ROLES_KEPT + 1; i++) {
+        g_autofree char *id = g_strdup_printf ("%08x", i);
+        access_give_creator (fixture->controller, &ann, id);
+        const json_t *roles = json_object_get (user_find (fixture->controller, "ann", NULL), "applications");
+        g_assert_cmpuint (json_object_size (roles), ==, i < ACCESS_ROLES_KEPT ? i + 1 : 1);
+    }
+}
+
 /* What shares values with a record is copied where it changes. */
 static void
 test_errors_tell_no_folders (Fixture *fixture, gconstpointer data)
@@ -423,6 +435,7 @@ main (int argc, char **argv)
     ADD ("session-ends-however-busy", test_session_ends_however_busy);
     ADD ("sessions-are-limited", test_sessions_are_limited);
     ADD ("token-expires-and-is-limited", test_token_expires_and_is_limited);
+    ADD ("roles-on-what-is-gone-are-limited", test_roles_on_what_is_gone_are_limited);
     ADD ("errors-tell-no-folders", test_errors_tell_no_folders);
     ADD ("streams-are-told-once", test_streams_are_told_once);
     ADD ("changes-go-with-the-commit", test_changes_go_with_the_commit);

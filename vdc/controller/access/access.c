@@ -229,6 +229,38 @@ access_application_id (Controller *controller, const char *name)
     return application != NULL ? application->id : NULL;
 }
 
+static gboolean
+is_id_in_use (Controller *controller, const char *id)
+{
+    GHashTableIter iter;
+    ApplicationRecord *application;
+    TrashRecord *entry;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
+        if (g_strcmp0 (application->id, id) == 0)
+            return TRUE;
+    g_hash_table_iter_init (&iter, controller->trash);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&entry))
+        if (g_strcmp0 (entry->owner, id) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+/* Roles on what is gone for good stay, for its jobs and events, until there are too many. */
+static void
+drop_dead_roles (Controller *controller, json_t *roles)
+{
+    const char *id;
+    json_t *role;
+    void *next;
+    if (json_object_size (roles) < ACCESS_ROLES_KEPT)
+        return;
+    json_object_foreach_safe (roles, next, id, role) {
+        if (!is_id_in_use (controller, id))
+            json_object_del (roles, id);
+    }
+}
+
 void
 access_give_creator (Controller *controller, const Principal *principal, const char *application_id)
 {
@@ -237,6 +269,7 @@ access_give_creator (Controller *controller, const Principal *principal, const c
         return;
     json_t *row = json_deep_copy (before);
     json_t *roles = json_object_get (row, "applications");
+    drop_dead_roles (controller, roles);
     json_put (roles, application_id, json_string (access_role_name (HTTP_ROLE_ADMIN)));
     access_put_user (controller, principal->user, row);
 }

@@ -42,6 +42,8 @@ typedef struct {
 
 /* What root on the controller's machine is called; no user may have the name. */
 #define ACCESS_LOCAL_USER "local"
+/* A user with so many roles loses those on applications that are gone, when he makes another. */
+#define ACCESS_ROLES_KEPT 1024
 
 /* Knows nobody until access_reload. */
 Access *access_new (Clock *clock);
