@@ -183,7 +183,10 @@ user_data (const Spec *spec)
     add_routes (commands, spec);
     add_hosts (commands, spec);
     json_put (data, "bootcmd", commands);
-    json_put (data, "mounts", mounts (spec));
+    json_t *volumes = mounts (spec);
+    if (json_array_size (volumes) > 0) /* an empty list is an error to cloud-init */
+        json_object_set (data, "mounts", volumes);
+    json_decref (volumes);
     if (*key != '\0')
         json_put (data, "ssh_authorized_keys", json_pack ("[s]", key));
     return data;
