@@ -1,4 +1,6 @@
 """What was destroyed can be brought back."""
+import base64
+import json
 import os
 import unittest
 
@@ -111,8 +113,19 @@ class Trash(TrashCase):
         self.assertEqual([], self.grid.settled_findings())
 
     def agent_volume(self, volume_id):
-        import json
         return json.loads(self.grid.read(f's1/volumes/{volume_id}.json'))
+
+    def test_secrets_come_back_under_another_name(self):
+        description = ('application: shop\ninstances:\n  db: {class: BASE, set: {password: open-sesame}, volumes: {data: data}}\n'
+                       'volumes:\n  data: {size: 8M}\n')
+        self.client.post('applications', {'name': 'shop', 'description': description})
+        self.destroy()
+        self.restore('shop', **{'as': 'other'})
+        self.grid.done(self.client.act('other', 'start'))
+        session = self.client.post('applications/other/instances/db/get', {'path': '/run/vdc/instance.json'})['session']
+        lines = self.client.raw('GET', f'/api/v1/sessions/{session}/output')[2].decode().splitlines()
+        given = json.loads(b''.join(base64.b64decode(json.loads(line).get('data', '')) for line in lines))
+        self.assertEqual('open-sesame', given['properties']['password'])
 
     def test_dry_run_restores_nothing(self):
         self.create()
