@@ -49,10 +49,7 @@ frame (Fixture *f, guint8 first, gboolean masked, const void *data, gsize length
 {
     g_autoptr (GByteArray) bytes = g_byte_array_new ();
     guint8 mask = masked ? 0x80 : 0, key[] = {1, 2, 3, 4};
-    guint8 head[] = {first,
-                     mask | (length < 126     ? (guint8)length
-                             : length < 65536 ? 126
-                                              : 127)};
+    guint8 head[] = {first, mask | (length < 126 ? (guint8)length : length < 65536 ? 126 : 127)};
     g_byte_array_append (bytes, head, 2);
     for (int shift = length < 126 ? 0 : length < 65536 ? 16 : 64; shift > 0; shift -= 8) {
         guint8 byte = (guint8)((guint64)length >> (shift - 8));
@@ -130,12 +127,12 @@ test_breaches (void)
         gsize length;
         guint code;
     } cases[] = {
-        {0x81, FALSE, "x", 1, 1002},      /* no mask */
-        {0xc1, TRUE, "x", 1, 1002},       /* a reserved bit */
-        {0x83, TRUE, "x", 1, 1002},       /* an unknown kind */
-        {0x80, TRUE, "x", 1, 1002},       /* goes on with nothing */
-        {0x09, TRUE, "x", 1, 1002},       /* a ping in pieces */
-        {0x81, TRUE, "\xc3(", 2, 1007},   /* no UTF-8 */
+        {0x81, FALSE, "x", 1, 1002},       /* no mask */
+        {0xc1, TRUE, "x", 1, 1002},        /* a reserved bit */
+        {0x83, TRUE, "x", 1, 1002},        /* an unknown kind */
+        {0x80, TRUE, "x", 1, 1002},        /* goes on with nothing */
+        {0x09, TRUE, "x", 1, 1002},        /* a ping in pieces */
+        {0x81, TRUE, "\xc3(", 2, 1007},    /* no UTF-8 */
         {0x88, TRUE, "\x03\xee", 2, 1002}, /* 1006 is never sent */
     };
     for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {

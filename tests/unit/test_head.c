@@ -28,7 +28,8 @@ read_all (const GString *text, guint *status)
     return state;
 }
 
-/* A request line of @line bytes, then headers to @total bytes in all, in @headers lines (0: as many as it takes). */
+/* A request line of @line bytes, then headers to @total bytes in all, in @headers lines (0: as many as it
+ * takes). */
 static GString *
 make (gsize line, gsize total, guint headers)
 {
@@ -122,8 +123,9 @@ test_limits_of_parts (void)
 static void
 test_what_is_read (void)
 {
-    static const char text[] = "POST /a%20b?x=1&y HTTP/1.1\r\nHOST:x:1\r\nAccept: a\r\nAccept:\tb \r\n"
-                               "Connection: keep-alive, Close\r\nExpect: 100-Continue\r\nContent-Length: 03\r\n\r\nabc";
+    static const char text[] =
+        "POST /a%20b?x=1&y HTTP/1.1\r\nHOST:x:1\r\nAccept: a\r\nAccept:\tb \r\n"
+        "Connection: keep-alive, Close\r\nExpect: 100-Continue\r\nContent-Length: 03\r\n\r\nabc";
     HttpHead head = {0};
     g_assert_cmpint (http_head_read (&head, (const guint8 *)text, sizeof text - 1), ==, HTTP_HEAD_WHOLE);
     g_assert_cmpstr (head.method, ==, "POST");

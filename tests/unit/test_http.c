@@ -104,6 +104,7 @@ static const HttpRoute routes[] = {
      .body_limit_bytes = 4 * 1024 * 1024, .handler = raw},
     {HTTP_ROUTE (POST, "/small", PUBLIC, NONE, "small"), .body = HTTP_BODY_RAW, .body_limit_bytes = 100,
      .handler = raw},
+    {HTTP_ROUTE (POST, "/most", PUBLIC, NONE, "most"), .body = HTTP_BODY_RAW, .handler = raw},
     {HTTP_ROUTE (GET, "/hold", PUBLIC, NONE, "hold"), .handler = hold},
     {HTTP_ROUTE (POST, "/hold", PUBLIC, NONE, "holdPost"), .handler = hold},
     {HTTP_ROUTE (GET, "/forget", PUBLIC, NONE, "forget"), .handler = forget},
@@ -360,6 +361,10 @@ test_body_limits (void)
     g_assert_cmpint (code, ==, VDC_N_ERRORS);
     send_raw (&f, "/small", 101, &code);
     g_assert_cmpint (code, ==, VDC_ERROR_TOO_LARGE);
+    for (int more = -1; more <= 1; more++) {
+        send_raw (&f, "/most", (gsize)(HTTP_BODY_LIMIT_BYTES + more), &code);
+        g_assert_cmpint (code, ==, more <= 0 ? VDC_N_ERRORS : VDC_ERROR_TOO_LARGE);
+    }
     send_raw (&f, "/raw", 4 * 1024 * 1024, &code);
     g_assert_cmpint (code, ==, VDC_N_ERRORS);
     send_raw (&f, "/small", 50, &code);
@@ -754,12 +759,120 @@ test_chunked_body_is_refused (void)
 {
     Fixture f;
     set_up (&f, PLAIN, 0);
-    const char *sent = "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    const char *sent =
+        "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
     int fd = dial (&f);
     g_assert_cmpint (send (fd, sent, strlen (sent), 0), >, 0);
     g_autofree char *got = read_all (fd);
     close (fd);
     g_assert_true (g_str_has_prefix (got, "HTTP/1.1 411"));
+    tear_down (&f);
+}
+
+/* --- many connections ----------------------------------------------------------------------------------- */
+
+static HttpServer *
+limited (Fixture *f, guint connections, guint per_address, gsize unsent_bytes)
+{
+    HttpServerOptions options = {.listen = "127.0.0.1:0",
+                                 .router = f->router,
+                                 .connection_limit = connections,
+                                 .connection_limit_per_ip = per_address,
+                                 .unsent_limit_bytes = unsent_bytes};
+    http_server_stop (f->server);
+    return http_server_start (&options, NULL);
+}
+
+/* The other side has ended it, within @wait_ms. */
+static gboolean
+has_ended (int fd, int wait_ms)
+{
+    struct pollfd p = {fd, POLLRDHUP, 0};
+    return poll (&p, 1, wait_ms) > 0;
+}
+
+/* One more than there may be: the oldest makes room, nobody else. */
+static void
+test_slowest_makes_room (gconstpointer per_address)
+{
+    enum { LIMIT = 3 };
+    Fixture f;
+    int fds[LIMIT + 1];
+    set_up (&f, PLAIN, 0);
+    f.server = limited (&f, per_address ? 100 : LIMIT, per_address ? LIMIT : 0, 0);
+    for (int i = 0; i < LIMIT; i++)
+        fds[i] = dial (&f);
+    for (int i = 0; i < LIMIT; i++)
+        g_assert_false (has_ended (fds[i], 100));
+    fds[LIMIT] = dial (&f);
+    g_assert_true (has_ended (fds[0], 20000));
+    for (int i = 1; i <= LIMIT; i++)
+        g_assert_false (has_ended (fds[i], 100));
+    for (int i = 0; i <= LIMIT; i++)
+        close (fds[i]);
+    tear_down (&f);
+}
+
+static void
+test_who_has_a_request_at_work_stays (void)
+{
+    Fixture f;
+    set_up (&f, PLAIN, 0);
+    f.server = limited (&f, 1, 0, 0);
+    int working = dial (&f);
+    const char *sent = "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n";
+    g_assert_cmpint (send (working, sent, strlen (sent), 0), >, 0);
+    iterate_until (is_held);
+    int late = dial (&f);
+    g_assert_true (has_ended (late, 20000));
+    g_assert_false (has_ended (working, 100));
+    http_reply_empty (held, 204);
+    http_request_unref (held);
+    g_autofree char *got = read_all (working);
+    g_assert_true (g_str_has_prefix (got, "HTTP/1.1 204"));
+    close (working);
+    close (late);
+    tear_down (&f);
+}
+
+/* Asks for @size bytes and reads none of them. */
+static int
+slow_reader (Fixture *f, gsize size)
+{
+    int fd = dial (f), small = 4096;
+    g_autofree char *head = g_strdup_printf (
+        "POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n", size);
+    g_autofree char *body = g_malloc0 (size);
+    setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    g_assert_cmpint (send (fd, head, strlen (head), 0), >, 0);
+    for (gsize at = 0; at < size;) {
+        ssize_t n = send (fd, body + at, size - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        at += n > 0 ? (gsize)n : 0;
+        while (g_main_context_iteration (NULL, FALSE))
+            ;
+    }
+    struct pollfd p = {fd, POLLIN, 0};
+    while (poll (&p, 1, 1) <= 0) /* its answer has begun */
+        g_main_context_iteration (NULL, FALSE);
+    return fd;
+}
+
+static void
+test_slow_readers_are_bounded (void)
+{
+    enum { SIZE = 4 * 1024 * 1024 };
+    Fixture f;
+    set_up (&f, PLAIN, 0);
+    f.server = limited (&f, 0, 0, 2 * SIZE);
+    int first = slow_reader (&f, SIZE), second = slow_reader (&f, SIZE);
+    g_assert_false (has_ended (first, 600));
+    int third = slow_reader (&f, SIZE);
+    g_assert_true (has_ended (first, 20000));
+    g_assert_false (has_ended (second, 300));
+    g_assert_false (has_ended (third, 300));
+    close (first);
+    close (second);
+    close (third);
     tear_down (&f);
 }
 
@@ -851,6 +964,12 @@ main (int argc, char **argv)
     g_test_add_func ("/http/stream/too-slow-is-cut", test_stream_too_slow_is_cut);
     g_test_add_func ("/http/events", test_events);
     g_test_add_func ("/http/framing-guard", test_framing_guard);
+    g_test_add_data_func ("/http/connections/slowest-makes-room", NULL, test_slowest_makes_room);
+    g_test_add_data_func ("/http/connections/slowest-of-an-address-makes-room", GINT_TO_POINTER (1),
+                          test_slowest_makes_room);
+    g_test_add_func ("/http/connections/who-has-a-request-at-work-stays",
+                     test_who_has_a_request_at_work_stays);
+    g_test_add_func ("/http/connections/slow-readers-are-bounded", test_slow_readers_are_bounded);
     g_test_add_func ("/http/media-type-guard", test_media_type_guard);
     g_test_add_func ("/http/trickler-is-cut", test_trickler_is_cut);
     g_test_add_func ("/http/slow-body-is-cut", test_slow_body_is_cut);

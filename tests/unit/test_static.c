@@ -1,4 +1,5 @@
-/* Which names may be asked for, their types, which are kept for ever. Serving itself: tests/api/test_ui.py. */
+/* Which names may be asked for, their types, which are kept for ever. Serving itself: tests/api/test_ui.py.
+ */
 #include "vdc/http/static.h"
 
 #include <string.h>
@@ -6,10 +7,11 @@
 static void
 test_names (void)
 {
-    static const char *const good[] = {"index.html", "assets/index-B3xY0a9k.js", "_a/b.c", "a..b", "applications/shop"};
-    static const char *const bad[] = {"",      "/",       "/etc/passwd", "..",       "a/../b", "a/..",  ".hidden", "a/.git/x",
-                                      "a//b",  "a/",      "a\\b",        "a b",      "a%2f",   "\xc3\xa9", "-a",      "a:b",
-                                      "./a.js", "a/./b.js"};
+    static const char *const good[] = {"index.html", "assets/index-B3xY0a9k.js", "_a/b.c", "a..b",
+                                       "applications/shop"};
+    static const char *const bad[] = {"",        "/",        "/etc/passwd", "..",  "a/../b", "a/..",
+                                      ".hidden", "a/.git/x", "a//b",        "a/",  "a\\b",   "a b",
+                                      "a%2f",    "\xc3\xa9", "-a",          "a:b", "./a.js", "a/./b.js"};
     for (guint i = 0; i < G_N_ELEMENTS (good); i++)
         g_assert_true (static_name_is_good (good[i]));
     for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
@@ -35,7 +37,8 @@ test_hashed (void)
 {
     g_assert_true (static_is_hashed ("assets/index-B3xY0a9k.js"));
     g_assert_true (static_is_hashed ("index-B3xY_a9k.css"));
-    static const char *const plain[] = {"index.html", "index-B3xY0a9.js", "B3xY0a9k.js", "-B3xY0a9k", "a-/b.js"};
+    static const char *const plain[] = {"index.html", "index-B3xY0a9.js", "B3xY0a9k.js", "-B3xY0a9k",
+                                        "a-/b.js"};
     for (guint i = 0; i < G_N_ELEMENTS (plain); i++)
         g_assert_false (static_is_hashed (plain[i]));
 }

@@ -280,6 +280,8 @@ server_new (const HttpServerOptions *options)
     server->client_certificates = options->client_ca_pem != NULL;
     server->connection_limit = connection_limit (options->connection_limit);
     server->address_limit = options->connection_limit_per_ip;
+    server->unsent_limit_bytes =
+        options->unsent_limit_bytes ? options->unsent_limit_bytes : HTTP_UNSENT_MAX_BYTES;
     server->deadline_us =
         (gint64)(options->request_deadline_ms ? options->request_deadline_ms : DEFAULT_DEADLINE_MS) * 1000;
     server->listen_fd = server->epoll_fd = server->wake_fd = -1;

@@ -30,6 +30,7 @@ typedef struct {
     const HttpRouter *router;      /* borrowed, must outlive the server */
     guint connection_limit;        /* 0: HTTP_CONNECTIONS_MAX; never over what the process may open */
     guint connection_limit_per_ip; /* 0: none */
+    gsize unsent_limit_bytes;      /* 0: HTTP_UNSENT_MAX_BYTES */
     guint request_deadline_ms;     /* 0: 30000 */
 } HttpServerOptions;
 

@@ -55,6 +55,15 @@ drop (Link *link)
     http_link_free (link);
 }
 
+/* What it did not take in time is thrown away, in the kernel too, which would go on trying for a long while. */
+static void
+cut (Link *link)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    setsockopt (link->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    drop (link);
+}
+
 /* One step, and what follows from it. */
 static void
 run (Link *link)
@@ -174,7 +183,7 @@ take_all (HttpServer *server)
 static void
 cut_slow_readers (HttpServer *server)
 {
-    while (server->unsent_bytes > HTTP_UNSENT_MAX_BYTES) {
+    while (server->unsent_bytes > server->unsent_limit_bytes) {
         GHashTableIter iter;
         gpointer key;
         Link *slowest = NULL;
@@ -185,7 +194,7 @@ cut_slow_readers (HttpServer *server)
                 slowest = key;
         if (slowest == NULL)
             return;
-        drop (slowest);
+        cut (slowest);
     }
 }
 
@@ -201,7 +210,7 @@ sweep (HttpServer *server)
         if (((Link *)key)->deadline_us != 0 && now_us > ((Link *)key)->deadline_us)
             g_ptr_array_add (late, key);
     for (guint i = 0; i < late->len; i++)
-        drop (late->pdata[i]);
+        ((Link *)late->pdata[i])->state == LINK_LINGER ? drop (late->pdata[i]) : cut (late->pdata[i]);
     cut_slow_readers (server);
     if (!server->accepting)
         watch_listener (server, TRUE);

@@ -1,6 +1,6 @@
 /*
  * What the files of the server share: server.c (life, main-loop side), server_net.c (the net thread:
- * accepting, caps, deadlines), server_link.c (one connection: bytes and states), server_guard.c (what is
+ * accepting, caps, deadlines), server_link.c and server_send.c (one connection), server_guard.c (what is
  * refused before a handler is asked), server_answer.c (the head of an answer).
  */
 #pragma once
@@ -65,6 +65,7 @@ struct HttpServer {
     gint64 deadline_us;
     guint16 port;
     guint connection_limit, address_limit;
+    gsize unsent_limit_bytes;
     TlsListener *tls;
     /* Shared. */
     GPtrArray *woken; /* [lock] Link */
