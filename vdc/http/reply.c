@@ -37,9 +37,9 @@ void
 http_reply_send (HttpRequest *request, guint status, const char *content_type, GBytes *bytes)
 {
     g_autoptr (GBytes) content = bytes ? g_bytes_ref (bytes) : g_bytes_new (NULL, 0);
-    http_reply_tell_watch (request, status);
     if (request->hooks != NULL && request->hooks->after != NULL)
         request->hooks->after (request, &status, &content, request->hooks_data);
+    http_reply_tell_watch (request, status);
     begin (request, status, content_type);
     request->answer = g_steal_pointer (&content);
     request->ops->answer (request);

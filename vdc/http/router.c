@@ -324,9 +324,15 @@ http_router_authorise (const HttpRouter *router, HttpRequest *request)
     request->watch_data = router->watch_data;
     if (!request->permitted)
         request->permitted = authorised (router, request, http_request_route (request), &error);
-    if (!request->permitted)
+    if (request->permitted)
+        return TRUE;
+    HttpRefused refused =
+        router->hooks == NULL || router->hooks->refused == NULL
+            ? HTTP_REFUSED_TELL
+            : router->hooks->refused (request, http_request_route (request), error, router->hooks_data);
+    if (refused == HTTP_REFUSED_TELL)
         http_reply_error (request, error);
-    return request->permitted;
+    return refused == HTTP_REFUSED_BODY;
 }
 
 static void

@@ -136,11 +136,21 @@ void http_router_set_authorize (HttpRouter *router, HttpAuthorize authorize, gpo
 /* @watch is static. */
 void http_router_set_watch (HttpRouter *router, const HttpWatch *watch, gpointer user_data);
 
+/* What becomes of a request that authorisation refused. */
+typedef enum {
+    HTTP_REFUSED_TELL,     /* the error is answered */
+    HTTP_REFUSED_BODY,     /* read its body, then authorise again: what it asks may have been done before */
+    HTTP_REFUSED_ANSWERED, /* it was: answered as then */
+} HttpRefused;
+
 /*
  * What surrounds every handler, on the main loop. Each may be NULL. @hooks is borrowed and must be static.
  * Set once.
  */
 typedef struct {
+    /* Authorisation gave @error; its body may not have been read yet. */
+    HttpRefused (*refused) (HttpRequest *request, const HttpRoute *route, const GError *error,
+                            gpointer user_data);
     /* After authorisation, before the handler. FALSE: it has answered, or will; the handler is not called. */
     gboolean (*before) (HttpRequest *request, const HttpRoute *route, gpointer user_data);
     /* A JSON answer with @status: change it (takes and returns @body). */

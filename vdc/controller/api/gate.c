@@ -121,7 +121,6 @@ answer_remembered (Gate *gate, HttpRequest *request, const RequestKey *key)
         return TRUE;
     case KEYS_ANSWERED: {
         g_autoptr (GBytes) bytes = g_bytes_new (text, strlen (text));
-        audit_set_result (request, "repeated");
         http_reply_again (request, status, bytes);
         return FALSE;
     }
@@ -171,6 +170,28 @@ remember (Gate *gate, HttpRequest *request, guint status, GBytes *bytes)
     http_replay_end (gate->replay, request, status, bytes, key != NULL && key->secret);
 }
 
+/* What somebody destroyed, and asks to be destroyed again as the reply was lost, cannot be found any more. */
+static HttpRefused
+refused (HttpRequest *request, const HttpRoute *route, const GError *error, gpointer user_data)
+{
+    Gate *gate = user_data;
+    const char *given = http_request_idempotency_key (request), *user = http_request_user (request);
+    g_autofree char *text = NULL;
+    guint status = 0;
+    if (!vdc_error_is_not_found (error) || given == NULL || user == NULL || route->body != HTTP_BODY_JSON ||
+        strcmp (route->method, "GET") == 0)
+        return HTTP_REFUSED_TELL;
+    if (http_request_body (request) == NULL)
+        return HTTP_REFUSED_BODY;
+    g_autofree char *digest = http_request_digest (request);
+    g_autoptr (RequestKey) key = request_key_new (user, given, digest, FALSE);
+    if (keys_look_up (gate->controller, key, &status, &text) != KEYS_ANSWERED)
+        return HTTP_REFUSED_TELL;
+    g_autoptr (GBytes) bytes = g_bytes_new (text, strlen (text));
+    http_reply_again (request, status, bytes);
+    return HTTP_REFUSED_ANSWERED;
+}
+
 /* --- hooks ------------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -213,14 +234,19 @@ shape (HttpRequest *request, guint status, json_t *body, gpointer user_data)
 static void
 after (HttpRequest *request, guint *status, GBytes **bytes, gpointer user_data)
 {
+    Gate *gate = user_data;
     if (strcmp (http_request_method (request), "GET") == 0 ||
         strcmp (http_request_method (request), "HEAD") == 0)
         tags_answer (request, status, bytes);
-    else
-        remember (user_data, request, *status, *bytes);
+    else if (http_reply_header_set (request, "Idempotency-Replayed") != NULL) {
+        audit_set_result (request, "repeated");
+        http_replay_end (gate->replay, request, *status, *bytes, FALSE);
+    } else
+        remember (gate, request, *status, *bytes);
 }
 
-static const HttpHooks hooks = {.before = before, .shape = shape, .after = after, .free = gate_free};
+static const HttpHooks hooks = {
+    .refused = refused, .before = before, .shape = shape, .after = after, .free = gate_free};
 
 void
 gate_add (HttpRouter *router, Controller *controller)
