@@ -352,6 +352,16 @@ agent_memos (Agent *agent)
     return agent->memos;
 }
 
+/* Fake VMs take none: a simulated server may have more than this machine. */
+static guint64
+memory_bytes (const Host *host, const char *key)
+{
+    const char *pretended = g_getenv ("VDC_FAKE_MEMORY_BYTES");
+    return pretended != NULL && strcmp (host->hypervisor->ops->name, "fake") == 0
+               ? g_ascii_strtoull (pretended, NULL, 10)
+               : host_memory_bytes (key);
+}
+
 json_t *
 agent_server (Agent *agent)
 {
@@ -367,8 +377,8 @@ agent_server (Agent *agent)
         "s:f}",
         "server", host->server, "boot_id", host->boot_id, "agent_version", VDC_VERSION, "accel", host->accel,
         "accel_reason", json_str_new (host->accel_reason), "cpus", (int)g_get_num_processors (),
-        "memory_bytes", (json_int_t)host_memory_bytes ("MemTotal:"), "memory_free_bytes",
-        (json_int_t)host_memory_bytes ("MemAvailable:"), "disk_bytes", (json_int_t)disk_total,
+        "memory_bytes", (json_int_t)memory_bytes (host, "MemTotal:"), "memory_free_bytes",
+        (json_int_t)memory_bytes (host, "MemAvailable:"), "disk_bytes", (json_int_t)disk_total,
         "disk_free_bytes", (json_int_t)disk_free, "qemu", ops->emulator_version (host->hypervisor), "libvirt",
         ops->library_version (host->hypervisor), "kernel", system.release, "mtu", (int)agent->mtu,
         "cgroup_version", cgroups_version (host->cgroups), "cgroup_problem",

@@ -82,6 +82,7 @@ Hypervisor *hypervisor_libvirt_new (const char *uri, const HypervisorListener *l
  * its start hook fails, "crash:CLASS" dies after ready, "stubborn:CLASS" ignores stop, "deaf:CLASS" confirms
  * no later settings, "slow:CLASS" takes ten times as long. The property "fake_fault" in the guest's settings
  * does the same for one member. A class "*" is every class.
+ * VDC_FAKE_MEMORY_BYTES: what the server says it has.
  */
 Hypervisor *hypervisor_fake_new (const char *state_folder, const HypervisorListener *listener);
 void hypervisor_free (Hypervisor *hypervisor);

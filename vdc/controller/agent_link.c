@@ -72,6 +72,8 @@ static MemberRecord *
 call_member (const Call *call, ApplicationRecord **application)
 {
     *application = g_hash_table_lookup (call->controller->applications, call->application);
+    if (*application != NULL)
+        controller_touch (*application);
     MemberRecord *member =
         *application != NULL ? application_record_member (*application, call->member) : NULL;
     if (member != NULL)
@@ -251,8 +253,10 @@ static VolumeRecord *
 call_volume (const Call *call)
 {
     VolumeRecord *volume = g_hash_table_lookup (call->controller->volumes, call->volume);
-    if (volume != NULL)
-        volume->calling = FALSE;
+    if (volume == NULL)
+        return NULL;
+    volume->calling = FALSE;
+    volume->dirty = TRUE;
     return volume;
 }
 
@@ -423,7 +427,7 @@ agent_link_decide_volumes (Controller *controller)
     VolumeRecord *volume;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
-        if (application->topology != NULL)
+        if (application->visited && application->topology != NULL)
             choose_servers (controller, application);
     gboolean dropped = FALSE;
     g_hash_table_iter_init (&iter, controller->volumes);
@@ -452,6 +456,7 @@ agent_link_act (Controller *controller)
         act_on_volume (controller, volume);
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
-        for (guint i = 0; application->topology != NULL && i < application->members->len; i++)
+        for (guint i = 0;
+             application->visited && application->topology != NULL && i < application->members->len; i++)
             act_on_member (controller, application, application->members->pdata[i]);
 }

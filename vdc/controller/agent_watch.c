@@ -160,6 +160,7 @@ move_server (Controller *controller, Server *server, ServerState to)
     vdc_log (to == SERVER_UP ? VDC_LOG_INFO : VDC_LOG_WARNING, "server state", "server", server->name, "from",
              server_state_name (server->state), "to", server_state_name (to), NULL);
     server->state = to;
+    controller->reported = TRUE;
     controller_note (controller, "server.state", "server", server->name, NULL, server_state_name (to), NULL);
 }
 
@@ -198,6 +199,7 @@ agent_watch_report (Controller *controller, const char *peer, json_t *report, GE
     keep_instances (server, instances, full);
     server->full = server->full || full;
     server->reported++;
+    controller->reported = TRUE;
     server->heard_us = clock_monotonic_us (controller->clock);
     record_set_json (&server->info, json_copy (report));
     json_object_del (server->info, "instances");
@@ -224,6 +226,22 @@ agent_watch_tick (Controller *controller)
     }
 }
 
+/* Counters change with every report, and decide nothing. */
+static gboolean
+same_but_counters (json_t *a, json_t *b)
+{
+    const char *key;
+    json_t *value;
+    if (a == b)
+        return TRUE;
+    if (a == NULL || b == NULL || json_object_size (a) != json_object_size (b))
+        return FALSE;
+    json_object_foreach (a, key, value)
+        if (strcmp (key, "counters") != 0 && !json_equal (value, json_object_get (b, key)))
+            return FALSE;
+    return TRUE;
+}
+
 static void
 attach (Controller *controller, ApplicationRecord *application, MemberRecord *member)
 {
@@ -234,9 +252,19 @@ attach (Controller *controller, ApplicationRecord *application, MemberRecord *me
         g_autofree char *key = g_strdup_printf ("%s/%s", application->name, member->name);
         report = g_hash_table_lookup (server->reports, key);
     }
+    gboolean known = server != NULL && server->full && server->state != SERVER_DOWN;
+    if (known != member->known || !same_but_counters (member->report, report))
+        controller_touch (application);
     record_set_json (&member->report, json_incref (report));
     member->fresh = server != NULL && server->reported != member->report_mark;
-    member->known = server != NULL && server->full && server->state != SERVER_DOWN;
+    member->known = known;
+}
+
+void
+agent_watch_attach (Controller *controller, ApplicationRecord *application)
+{
+    for (guint i = 0; i < application->members->len; i++)
+        attach (controller, application, application->members->pdata[i]);
 }
 
 void
@@ -244,10 +272,10 @@ agent_watch_attach_all (Controller *controller)
 {
     GHashTableIter iter;
     ApplicationRecord *application;
+    controller->reported = FALSE;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
-        for (guint i = 0; i < application->members->len; i++)
-            attach (controller, application, application->members->pdata[i]);
+        agent_watch_attach (controller, application);
 }
 
 guint

@@ -38,6 +38,8 @@ gboolean agent_watch_report (Controller *controller, const char *peer, json_t *r
 void agent_watch_tick (Controller *controller);
 /* Point every member at its newest report. */
 void agent_watch_attach_all (Controller *controller);
+/* The same of one application. */
+void agent_watch_attach (Controller *controller, ApplicationRecord *application);
 
 const char *server_state_name (ServerState state);
 /* SERVER for the API. New reference. */

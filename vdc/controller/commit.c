@@ -81,6 +81,48 @@ note_volumes (Controller *controller)
     }
 }
 
+/* What changes an application may change its volumes. */
+static gboolean
+of_marked (Controller *controller, const VolumeRecord *volume)
+{
+    const ApplicationRecord *application =
+        volume->application != NULL ? g_hash_table_lookup (controller->applications, volume->application)
+                                    : NULL;
+    return volume->application != NULL &&
+           (application == NULL || application->dirty || application->stored == NULL);
+}
+
+#ifdef VDC_TEST_BUILD
+/* Takes @now. */
+static void
+check_unmarked (const char *name, json_t *now, const json_t *stored)
+{
+    if (!json_equal (now, stored)) {
+        g_autofree char *before = json_text (stored), *after = json_text (now);
+        g_error ("'%s' was changed and not marked, from %s to %s", name, before, after);
+    }
+    json_decref (now);
+}
+#else
+#define check_unmarked(name, now, stored)                                                                    \
+    do {                                                                                                     \
+    } while (0)
+#endif
+
+/* All that was marked is written. */
+static void
+unmark_all (Controller *controller)
+{
+    GHashTableIter iter;
+    gpointer record;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, &record))
+        ((ApplicationRecord *)record)->dirty = FALSE;
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, NULL, &record))
+        ((VolumeRecord *)record)->dirty = FALSE;
+}
+
 static void
 put_all (Controller *controller, Changes *changes)
 {
@@ -92,11 +134,17 @@ put_all (Controller *controller, Changes *changes)
     TrashRecord *entry;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&application))
-        put_changed (changes, STORE_APPLICATIONS, key, application_record_json (application),
-                     &application->stored);
+        if (application->stored == NULL || application->dirty)
+            put_changed (changes, STORE_APPLICATIONS, key, application_record_json (application),
+                         &application->stored);
+        else
+            check_unmarked (application->name, application_record_json (application), application->stored);
     g_hash_table_iter_init (&iter, controller->volumes);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&volume))
-        put_changed (changes, STORE_VOLUMES, key, volume_record_json (volume), &volume->stored);
+        if (volume->stored == NULL || volume->dirty || of_marked (controller, volume))
+            put_changed (changes, STORE_VOLUMES, key, volume_record_json (volume), &volume->stored);
+        else
+            check_unmarked (volume->name, volume_record_json (volume), volume->stored);
     g_hash_table_iter_init (&iter, controller->trash);
     while (g_hash_table_iter_next (&iter, (gpointer *)&key, (gpointer *)&entry))
         if (entry->stored == NULL || json_int (entry->stored, "expires_us", 0) != entry->expires_us)
@@ -192,5 +240,8 @@ controller_commit (Controller *controller, GError **error)
     note_volumes (controller);
     Changes changes = begin_rows (controller);
     put_all (controller, &changes);
-    return commit (controller, &changes, error);
+    if (!commit (controller, &changes, error))
+        return FALSE;
+    unmark_all (controller);
+    return TRUE;
 }

@@ -329,7 +329,10 @@ look_up (GHashTable *table, const char *what, const char *name, GError **error)
 ApplicationRecord *
 controller_application (Controller *controller, const char *name, GError **error)
 {
-    return look_up (controller->applications, "application", name, error);
+    ApplicationRecord *application = look_up (controller->applications, "application", name, error);
+    if (application != NULL)
+        controller_touch (application);
+    return application;
 }
 
 Server *
@@ -344,8 +347,8 @@ controller_job (Controller *controller, const char *id, GError **error)
     return look_up (controller->jobs, "job", id, error);
 }
 
-VolumeRecord *
-controller_volume (Controller *controller, const char *name, GError **error)
+static VolumeRecord *
+volume_named (Controller *controller, const char *name)
 {
     GHashTableIter iter;
     VolumeRecord *volume;
@@ -353,7 +356,18 @@ controller_volume (Controller *controller, const char *name, GError **error)
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
         if (strcmp (volume->name, name) == 0)
             return volume;
-    return look_up (controller->volumes, "volume", name, error);
+    return NULL;
+}
+
+VolumeRecord *
+controller_volume (Controller *controller, const char *name, GError **error)
+{
+    VolumeRecord *volume = volume_named (controller, name);
+    if (volume == NULL)
+        volume = look_up (controller->volumes, "volume", name, error);
+    if (volume != NULL)
+        volume->dirty = TRUE;
+    return volume;
 }
 
 VolumeRecord *
@@ -364,9 +378,30 @@ controller_application_volume (Controller *controller, const char *application, 
     g_hash_table_iter_init (&iter, controller->volumes);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&volume))
         if (g_strcmp0 (volume->application, application) == 0 && g_strcmp0 (volume->local, local) == 0 &&
-            !volume->deleting)
+            !volume->deleting) {
+            volume->dirty = TRUE;
             return volume;
+        }
     return NULL;
+}
+
+void
+controller_touch (ApplicationRecord *application)
+{
+    application->touched = application->dirty = TRUE;
+}
+
+void
+controller_touch_all (Controller *controller)
+{
+    GHashTableIter iter;
+    gpointer record;
+    g_hash_table_iter_init (&iter, controller->applications);
+    while (g_hash_table_iter_next (&iter, NULL, &record))
+        controller_touch (record);
+    g_hash_table_iter_init (&iter, controller->volumes);
+    while (g_hash_table_iter_next (&iter, NULL, &record))
+        ((VolumeRecord *)record)->dirty = TRUE;
 }
 
 static GHashTable *

@@ -80,6 +80,7 @@ typedef struct Controller {
     gint64 era;          /* counts restorations of the store */
     gint64 started_us;   /* monotonic */
     gint64 kept_us;      /* monotonic, of the last housekeeping */
+    gboolean reported;   /* an agent reported, or its server changed its state, since the last round */
     gint64 clock_us;     /* wall minus monotonic, as of the last round; 0: no round yet */
     struct Metrics *metrics;
     struct Seal *seal; /* secrets/seal.h */
@@ -115,6 +116,15 @@ VolumeRecord *controller_application_volume (Controller *controller, const char 
 
 /* Build what is derived from `applied`: topology, addresses, wiring. */
 gboolean controller_compile (Controller *controller, ApplicationRecord *application, GError **error);
+
+/*
+ * A commit compares only records that are marked, and a round decides only about applications that are marked
+ * or busy, so that thousands cost nothing while nothing happens to them. Whoever finds an application or a
+ * volume by the functions above has marked it; whoever changes one found otherwise marks it himself. (Builds
+ * for tests look at every commit whether something unmarked differs, and end there.)
+ */
+void controller_touch (ApplicationRecord *application);
+void controller_touch_all (Controller *controller);
 
 /* --- changes ----------------------------------------------------------------------------------------------- */
 

@@ -89,7 +89,7 @@ operation_job_cancel (Controller *controller, Operation *operation, JobRecord *j
         return NULL;
     }
     ApplicationRecord *application =
-        job->application != NULL ? g_hash_table_lookup (controller->applications, job->application) : NULL;
+        job->application != NULL ? controller_application (controller, job->application, NULL) : NULL;
     if (application == NULL || job_of (controller, application) != job) {
         refuse_cancel (job, "it goes to its end by itself", error);
         return NULL;
@@ -172,7 +172,7 @@ operation_job_retry (Controller *controller, Operation *operation, JobRecord *jo
         return NULL;
     }
     ApplicationRecord *application =
-        job->application != NULL ? g_hash_table_lookup (controller->applications, job->application) : NULL;
+        job->application != NULL ? controller_application (controller, job->application, NULL) : NULL;
     if (application == NULL || g_strcmp0 (application->id, job->application_id) != 0) {
         g_set_error (error, VDC_ERROR, VDC_ERROR_REFUSED,
                      "cannot repeat job %s: its application '%s' is gone", job->id,

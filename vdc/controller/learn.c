@@ -338,6 +338,7 @@ take_all (Controller *controller)
         if (!known && is_expected (application) && !may_be_elsewhere (controller, application))
             set_stopped (controller, application);
     }
+    controller_touch_all (controller);
     controller->era = era + 1;
     controller_write (controller, STORE_META, "era",
                       json_pack ("{s:I}", "number", (json_int_t)controller->era));

@@ -18,6 +18,7 @@
 
 /* Less is the clock being kept right. */
 #define CLOCK_STEP_US (2 * (gint64)G_USEC_PER_SEC)
+#define VISIT_US (10 * (gint64)G_USEC_PER_SEC)
 #define HOUSEKEEPING_US (3600 * (gint64)G_USEC_PER_SEC)
 
 static Phase
@@ -318,6 +319,44 @@ decide (Controller *controller, ApplicationRecord *application)
     return FALSE;
 }
 
+/* The next report or answer will be about it, or time will. */
+static gboolean
+member_is_busy (const ApplicationRecord *application, const MemberRecord *member)
+{
+    if (member->calling || member->again || member->draining || member->leaving)
+        return TRUE;
+    if (!specs_power (application, member))
+        return !member_is_gone (member);
+    State state = state_from_name (member->state);
+    return json_int (member->report, "generation", -1) != member->generation ||
+           (state != STATE_RUNNING && state != STATE_DEGRADED);
+}
+
+static gboolean
+is_busy (Controller *controller, const ApplicationRecord *application)
+{
+    Phase phase = phase_of (application);
+    if (application->next != NULL || application->destroying || application->then_start ||
+        (phase != PHASE_STOPPED && phase != PHASE_RUNNING) || job_is_running (controller, application, NULL))
+        return TRUE;
+    for (guint i = 0; i < application->members->len; i++)
+        if (member_is_busy (application, application->members->pdata[i]))
+            return TRUE;
+    return FALSE;
+}
+
+/* Also one to which nothing happened, now and then: what was forgotten here is only late. */
+static gboolean
+is_due (Controller *controller, ApplicationRecord *application)
+{
+    gint64 now_us = clock_monotonic_us (controller->clock);
+    if (!application->touched && !application->busy && !application->dirty &&
+        now_us - application->visited_us < VISIT_US)
+        return FALSE;
+    application->visited_us = now_us;
+    return TRUE;
+}
+
 static void
 decide_all (Controller *controller)
 {
@@ -326,7 +365,15 @@ decide_all (Controller *controller)
     ApplicationRecord *application;
     g_hash_table_iter_init (&iter, controller->applications);
     while (g_hash_table_iter_next (&iter, (gpointer *)&name, (gpointer *)&application)) {
-        if (!decide (controller, application))
+        application->visited = is_due (controller, application);
+        if (!application->visited)
+            continue;
+        agent_watch_attach (controller, application);
+        application->touched = FALSE;
+        application->dirty = TRUE;
+        gboolean gone = decide (controller, application);
+        application->busy = is_busy (controller, application);
+        if (!gone)
             continue;
         vdc_log (VDC_LOG_INFO, "application destroyed", "application", name, NULL);
         controller_write (controller, STORE_APPLICATIONS, name, NULL);
@@ -356,6 +403,7 @@ follow_clock (Controller *controller)
     gint64 offset_us = controller_now_us (controller) - clock_monotonic_us (controller->clock);
     gint64 delta_us = offset_us - controller->clock_us;
     if (controller->clock_us == 0 || ABS (delta_us) >= CLOCK_STEP_US) {
+        controller_touch_all (controller);
         GHashTableIter iter;
         ApplicationRecord *application;
         gint64 now_us = controller_now_us (controller);
@@ -380,7 +428,8 @@ reconcile_all (Controller *controller)
     follow_clock (controller);
     if (learn_round (controller))
         return;
-    agent_watch_attach_all (controller);
+    if (controller->reported)
+        agent_watch_attach_all (controller);
     decide_all (controller);
     trash_tick (controller);
     agent_link_decide_volumes (controller);

@@ -84,11 +84,16 @@ typedef struct {
 
     /* Not stored. */
     struct Draft *draft; /* read when it is asked for: draft_of */
-    json_t *stored;     /* as last committed */
-    char *memo;         /* digest of the memo of it, see memo.h; of `memo_of` */
-    json_t *memo_of;    /* `stored` of then */
-    char *spec_inputs;  /* what the specs were last made from; see specs.c */
-    Topology *topology; /* of `applied` */
+    json_t *stored;      /* as last committed */
+    gboolean touched;    /* something it waits for may have happened: the next round decides about it */
+    gboolean dirty;      /* may differ from `stored`: the next commit compares */
+    gboolean busy;       /* was in the middle of something when last decided about: so does each round */
+    gboolean visited;    /* this round */
+    gint64 visited_us;   /* monotonic, the last time */
+    char *memo;          /* digest of the memo of it, see memo.h; of `memo_of` */
+    json_t *memo_of;     /* `stored` of then */
+    char *spec_inputs;   /* what the specs were last made from; see specs.c */
+    Topology *topology;  /* of `applied` */
     Addresses *address_book;
     Wiring *wiring;
 } ApplicationRecord;
@@ -109,6 +114,7 @@ typedef struct {
 
     /* Not stored. */
     json_t *stored;
+    gboolean dirty;        /* may differ from `stored` */
     const char *published; /* state of the last event; static */
     gint64 seed_bytes;     /* of the first content that was sent */
     gboolean calling;

@@ -86,7 +86,7 @@ keep_out (TrashRecord *entry, VolumeRecord *volume)
                                                    volume->local, "unused", volume->unused));
     record_set_string (&volume->application, NULL);
     record_set_string (&volume->local, NULL);
-    volume->unused = TRUE;
+    volume->unused = volume->dirty = TRUE;
 }
 
 void

@@ -32,7 +32,7 @@ typedef struct {
 static ApplicationRecord *
 application_of (Controller *controller, const json_t *finding)
 {
-    return g_hash_table_lookup (controller->applications, json_str (finding, "application", ""));
+    return controller_application (controller, json_str (finding, "application", ""), NULL);
 }
 
 static MemberRecord *
@@ -59,7 +59,7 @@ free_volume (Controller *controller, const json_t *finding)
         return;
     record_set_string (&volume->application, NULL);
     record_set_string (&volume->local, NULL);
-    volume->unused = TRUE;
+    volume->unused = volume->dirty = TRUE;
 }
 
 static void
