@@ -48,6 +48,7 @@ check_xml (const Spec *spec)
                      .initrd = "/i",
                      .channel = "/g",
                      .console = "/c",
+                     .screen = "/v",
                      .console_log = "/l",
                      .volumes = volumes,
                      .nics = nics};
