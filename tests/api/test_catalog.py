@@ -168,6 +168,26 @@ class Catalogs(unittest.TestCase):
         self.client.delete('catalogs/mine/entries/EXTRA@2.0.0?force=1')
         self.assertEqual([], self.images())
 
+    def test_an_assembly_of_an_application_is_shared(self):
+        self.catalog()
+        text = USER % ('user', 'local/FACE') + '''assemblies:
+  FACE:
+    terminals:
+      in: {side: input, protocol: http, inside: front.in}
+    instances:
+      front: {class: FRONT}
+'''
+        self.client.post('applications', {'name': 'user', 'description': text})
+        self.addCleanup(self.remove_if_there, 'user')
+        self.assertIn('mine/FACE@1.0.0 is published', self.vdc('catalog', 'publish', 'mine', '--app', 'user', '--assembly', 'FACE'))
+        self.vdc('catalog', 'publish', 'mine', '--app', 'user', '--assembly', 'FACE')
+        self.vdc('catalog', 'publish', 'mine', '--app', 'user', '--assembly', 'NOTHING', code=3)
+        self.vdc('catalog', 'publish', 'mine', '--app', 'none', '--assembly', 'FACE', code=3)
+        self.vdc('catalog', 'publish', 'mine', code=2)
+        self.client.post('applications', {'name': 'other', 'description': USER % ('other', 'FACE')})
+        self.addCleanup(self.remove_if_there, 'other')
+        self.assertEqual('FRONT@1.0.0', self.client.instance('other', 'web.front')['class'])
+
     def test_a_new_catalog_takes_no_name_from_an_older_one(self):
         self.catalog('zeta')
         self.publish('zeta', EXTRA.format(version='1.0.0', summary='older'), image='FRONT')

@@ -240,17 +240,35 @@ read_text (const char *file, GError **error)
     return g_steal_pointer (&text);
 }
 
+/* From a file, or of an application. NULL and @error. */
+static json_t *
+publish_body (Cli *cli, const char *file, GError **error)
+{
+    const char *app = options_value (cli->options, "app"),
+               *assembly = options_value (cli->options, "assembly");
+    const char *version = options_value (cli->options, "version");
+    if ((file == NULL) == (app == NULL) || (app != NULL && assembly == NULL)) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "give FILE, or --app APP with --assembly NAME");
+        return NULL;
+    }
+    if (app != NULL)
+        return json_pack ("{s:s, s:s, s:s}", "application", app, "assembly", assembly, "version",
+                          version != NULL ? version : "1.0.0");
+    g_autofree char *text = read_text (file, error);
+    return text != NULL ? json_pack ("{s:s, s:s}", "description", text, "format",
+                                     g_str_has_suffix (file, ".json") ? "json" : "yaml")
+                        : NULL;
+}
+
 int
 cmd_catalog_publish (Cli *cli)
 {
     g_autoptr (GError) error = NULL;
     const char *catalog = options_word (cli->options, 0), *file = options_word (cli->options, 1);
     const char *image = options_value (cli->options, "image-of");
-    g_autofree char *text = read_text (file, &error);
-    if (text == NULL)
+    g_autoptr (json_t) body = publish_body (cli, file, &error);
+    if (body == NULL)
         return cli_fail (cli, error);
-    g_autoptr (json_t) body = json_pack ("{s:s, s:s}", "description", text, "format",
-                                         g_str_has_suffix (file, ".json") ? "json" : "yaml");
     if (image != NULL)
         json_put (body, "image", json_str_new (image));
     g_autofree char *path = cli_path ("/catalogs/%s/entries", catalog, NULL);

@@ -150,6 +150,9 @@ static const Option catalog_create_options[] = {
 };
 static const Option publish_options[] = {
     {"image-of", 0, "CLASS", "of a class: whose image it has"},
+    {"app", 0, "APP", "instead of FILE: an assembly of this application's own"},
+    {"assembly", 0, "NAME", "its name"},
+    {"version", 0, "VERSION", "1.0.0 unless given"},
     {NULL},
 };
 static const Option remove_options[] = {
@@ -303,12 +306,13 @@ const Command commands[] = {
     {"catalog create", "NAME", "Make a catalog of the grid", NULL,
      "vdc catalog create mine --summary 'what we build ourselves'", catalog_create_options, 1, 1, FALSE,
      cmd_catalog_create},
-    {"catalog publish", "CATALOG FILE", "Put a class or an assembly into a catalog",
+    {"catalog publish", "CATALOG [FILE]", "Put a class or an assembly into a catalog",
      "FILE is a class.yaml or assembly.yaml. A version never changes: the same again does nothing, another "
      "content\n"
      "needs a higher version. A class takes the image of another one (--image-of).",
-     "vdc catalog publish mine assembly.yaml\nvdc catalog publish mine class.yaml --image-of WEB",
-     publish_options, 2, 2, FALSE, cmd_catalog_publish},
+     "vdc catalog publish mine assembly.yaml\nvdc catalog publish mine class.yaml --image-of WEB\n"
+     "vdc catalog publish mine --app shop --assembly FRONT --version 1.0.0",
+     publish_options, 1, 2, FALSE, cmd_catalog_publish},
     {"catalog remove", "NAME", "Remove a catalog with what is in it",
      "NAME is a catalog, or CATALOG/NAME@VERSION. Refused while something of it is used, with the list. With "
      "--force\n"

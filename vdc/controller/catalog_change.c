@@ -8,6 +8,7 @@
 #include "vdc/base/id.h"
 #include "vdc/base/log.h"
 #include "vdc/controller/catalog_uses.h"
+#include "vdc/controller/draft.h"
 #include "vdc/controller/image_store.h"
 #include "vdc/controller/operation.h"
 #include "vdc/model/check.h"
@@ -405,4 +406,25 @@ operation_publish (Controller *controller, Operation *operation, const char *cat
     g_autofree char *key = grid_entry_key (catalog, entry->name, entry->version);
     g_hash_table_insert (controller->catalogs->entries, g_steal_pointer (&key), g_steal_pointer (&entry));
     return answer;
+}
+
+char *
+catalog_own_assembly (Controller *controller, ApplicationRecord *application, const char *assembly,
+                      const char *version, GError **error)
+{
+    const json_t *own =
+        json_object_get (json_object_get (draft_document (controller, application), "assemblies"), assembly);
+    g_autofree char *quoted = problem_quote (assembly);
+
+    if (!json_is_object (own)) {
+        g_set_error (
+            error, VDC_ERROR, VDC_ERROR_NOT_FOUND,
+            "application '%s' has no assembly %s of its own; make one by grouping instances in its draft",
+            application->name, quoted);
+        return NULL;
+    }
+    g_autoptr (json_t) document = json_deep_copy (own);
+    json_put (document, "assembly", json_string (assembly));
+    json_put (document, "version", json_string (version));
+    return json_pretty (document);
 }

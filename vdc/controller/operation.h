@@ -78,12 +78,18 @@ json_t *operation_catalog_create (Controller *controller, Operation *operation, 
 json_t *operation_catalog_remove (Controller *controller, Operation *operation, const char *name,
                                   GError **error);
 /*
- * Put the class or assembly described by @text into @catalog. @image: "sha256:…" or a class whose image it has; NULL
- * for an assembly. The same again is no error; another content under a version that is there is VDC_ERROR_CONFLICT.
- * {ref, catalog, kind, name, version, image, published}.
+ * Put the class or assembly described by @text into @catalog. @image: "sha256:…" or a class whose image it
+ * has; NULL for an assembly. The same again is no error; another content under a version that is there is
+ * VDC_ERROR_CONFLICT. {ref, catalog, kind, name, version, image, published}.
  */
 json_t *operation_publish (Controller *controller, Operation *operation, const char *catalog,
                            const char *text, const char *format, const char *image, GError **error);
+/*
+ * The text (JSON) of an assembly of @application's own, as its draft has it, to be published in @version.
+ * Caller frees; NULL and @error when there is none.
+ */
+char *catalog_own_assembly (Controller *controller, ApplicationRecord *application, const char *assembly,
+                            const char *version, GError **error);
 /* @entry: "NAME@VERSION". As operation_catalog_remove. */
 json_t *operation_unpublish (Controller *controller, Operation *operation, const char *catalog,
                              const char *entry, GError **error);
@@ -124,8 +130,8 @@ json_t *volume_json (Controller *controller, const VolumeRecord *volume);
  */
 json_t *operation_finish (Controller *controller, const Operation *operation, json_t *answer, GError **error);
 /*
- * The same for a change that has no part in any record, and nothing to reconcile: controller_commit_rows, unless
- * events of another kind than @kind wait for the next commit.
+ * The same for a change that has no part in any record, and nothing to reconcile: controller_commit_rows,
+ * unless events of another kind than @kind wait for the next commit.
  */
 json_t *operation_finish_rows (Controller *controller, const Operation *operation, const char *kind,
                                json_t *answer, GError **error);

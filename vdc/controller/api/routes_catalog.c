@@ -223,6 +223,35 @@ remove_catalog (HttpRequest *request, gpointer user_data)
     api_end (request, &operation, answer, error);
 }
 
+/* What is to be published: a text, or an application's own assembly. FALSE and @error. */
+static gboolean
+publish_text (Controller *controller, HttpRequest *request, const json_t *body, char **text,
+              DocumentFormat *format, GError **error)
+{
+    const char *name = json_str (body, "application", NULL), *assembly = json_str (body, "assembly", NULL);
+    const char *version = json_str (body, "version", NULL);
+    if (!description_of_request (body, text, format, error))
+        return FALSE;
+    if ((name == NULL) == (*text == NULL) || (name != NULL && (assembly == NULL || version == NULL))) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE,
+                     "give 'description', or 'application' with 'assembly' and 'version'");
+        return FALSE;
+    }
+    if (name == NULL)
+        return TRUE;
+    const char *id = access_application_id (controller, name);
+    if (id == NULL || !access_sees (controller, request, id)) {
+        g_autofree char *quoted = problem_quote (name);
+        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND, "no application %s", quoted);
+        return FALSE;
+    }
+    ApplicationRecord *application = controller_application (controller, name, error);
+    *format = DOCUMENT_JSON;
+    *text =
+        application != NULL ? catalog_own_assembly (controller, application, assembly, version, error) : NULL;
+    return *text != NULL;
+}
+
 static void
 publish (HttpRequest *request, gpointer user_data)
 {
@@ -234,11 +263,7 @@ publish (HttpRequest *request, gpointer user_data)
     json_t *body, *answer = NULL;
     if (!api_begin (controller, request, &operation, &body))
         return;
-    if (!description_of_request (body, &text, &format, &error))
-        ;
-    else if (text == NULL)
-        g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "'description' is needed: a class or an assembly");
-    else
+    if (publish_text (controller, request, body, &text, &format, &error))
         answer = operation_publish (controller, &operation, http_request_param (request, "catalog"), text,
                                     format == DOCUMENT_JSON ? "json" : "yaml", json_str (body, "image", NULL),
                                     &error);
