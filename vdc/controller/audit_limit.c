@@ -12,7 +12,9 @@ typedef struct {
 } Counted;
 
 struct AuditLimit {
-    GHashTable *callers; /* text → Bucket */
+    GHashTable *callers; /* address → Bucket */
+    GHashTable *known;   /* user → Bucket: strangers take no room from them */
+    Bucket all;          /* of strangers */
     GHashTable *counted; /* text → Counted */
 };
 
@@ -29,6 +31,8 @@ audit_limit_new (void)
 {
     AuditLimit *limit = g_new0 (AuditLimit, 1);
     limit->callers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    limit->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    limit->all.left = AUDIT_BURST_ALL;
     limit->counted = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, counted_free);
     return limit;
 }
@@ -39,38 +43,26 @@ audit_limit_free (AuditLimit *limit)
     if (limit == NULL)
         return;
     g_hash_table_unref (limit->callers);
+    g_hash_table_unref (limit->known);
     g_hash_table_unref (limit->counted);
     g_free (limit);
 }
 
 /* A full bucket is as good as none. */
 static void
-forget_full (AuditLimit *limit, gint64 now_us)
+forget_full (GHashTable *table, double burst, double rate, gint64 now_us)
 {
     GHashTableIter iter;
     Bucket *bucket;
-    g_hash_table_iter_init (&iter, limit->callers);
+    g_hash_table_iter_init (&iter, table);
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&bucket))
-        if ((double)(now_us - bucket->filled_us) / G_USEC_PER_SEC * AUDIT_RATE_UNKNOWN > AUDIT_BURST_KNOWN)
+        if ((double)(now_us - bucket->filled_us) / G_USEC_PER_SEC * rate >= burst)
             g_hash_table_iter_remove (&iter);
 }
 
 static gboolean
-take (AuditLimit *limit, const char *caller, double burst, double rate, gint64 now_us)
+take (Bucket *bucket, double burst, double rate, gint64 now_us)
 {
-    Bucket *bucket = g_hash_table_lookup (limit->callers, caller);
-    if (bucket == NULL) {
-        if (g_hash_table_size (limit->callers) >= AUDIT_CALLERS_MAX)
-            forget_full (limit, now_us);
-        if (g_hash_table_size (limit->callers) >= AUDIT_CALLERS_MAX)
-            caller = "";
-        bucket = g_hash_table_lookup (limit->callers, caller);
-    }
-    if (bucket == NULL) {
-        bucket = g_new0 (Bucket, 1);
-        *bucket = (Bucket){burst, now_us};
-        g_hash_table_insert (limit->callers, g_strdup (caller), bucket);
-    }
     double more = (double)(now_us - bucket->filled_us) / G_USEC_PER_SEC * rate;
     bucket->left = MIN (burst, bucket->left + more);
     bucket->filled_us = now_us;
@@ -80,14 +72,31 @@ take (AuditLimit *limit, const char *caller, double burst, double rate, gint64 n
     return TRUE;
 }
 
+static Bucket *
+bucket_for (GHashTable *table, const char *caller, double burst, double rate, gint64 now_us)
+{
+    Bucket *bucket = g_hash_table_lookup (table, caller);
+    if (bucket == NULL && g_hash_table_size (table) >= AUDIT_CALLERS_MAX)
+        forget_full (table, burst, rate, now_us);
+    if (bucket == NULL && g_hash_table_size (table) >= AUDIT_CALLERS_MAX)
+        bucket = g_hash_table_lookup (table, caller = "");
+    if (bucket != NULL)
+        return bucket;
+    bucket = g_new0 (Bucket, 1);
+    *bucket = (Bucket){burst, now_us};
+    g_hash_table_insert (table, g_strdup (caller), bucket);
+    return bucket;
+}
+
 gboolean
 audit_limit_allows (AuditLimit *limit, const char *who, const char *address, gint64 now_us)
 {
-    g_autofree char *caller = g_strconcat (who != NULL ? "u " : "a ", who != NULL ? who : address, NULL);
     if (who != NULL)
-        return take (limit, caller, AUDIT_BURST_KNOWN, AUDIT_RATE_KNOWN, now_us);
-    return take (limit, caller, AUDIT_BURST_UNKNOWN, AUDIT_RATE_UNKNOWN, now_us) &&
-           take (limit, "all", AUDIT_BURST_ALL, AUDIT_RATE_ALL, now_us);
+        return take (bucket_for (limit->known, who, AUDIT_BURST_KNOWN, AUDIT_RATE_KNOWN, now_us),
+                     AUDIT_BURST_KNOWN, AUDIT_RATE_KNOWN, now_us);
+    return take (bucket_for (limit->callers, address, AUDIT_BURST_UNKNOWN, AUDIT_RATE_UNKNOWN, now_us),
+                 AUDIT_BURST_UNKNOWN, AUDIT_RATE_UNKNOWN, now_us) &&
+           take (&limit->all, AUDIT_BURST_ALL, AUDIT_RATE_ALL, now_us);
 }
 
 static char *

@@ -339,6 +339,7 @@ take_all (Controller *controller)
             set_stopped (controller, application);
     }
     controller_touch_all (controller);
+    controller_touch_all (controller);
     controller->era = era + 1;
     controller_write (controller, STORE_META, "era",
                       json_pack ("{s:I}", "number", (json_int_t)controller->era));
