@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-/* jansson hands out malloc'd text; callers of ours use g_free, which is the same allocator since GLib 2.46. */
+/* jansson hands out malloc'd text; callers of ours use g_free, which is the same allocator since GLib 2.46.
+ */
 static char *
 dump (const json_t *value, size_t flags)
 {
@@ -25,6 +26,26 @@ json_pretty (const json_t *value)
     return dump (value, JSON_INDENT (2));
 }
 
+guint
+json_text_depth (const char *text, gsize length)
+{
+    guint depth = 0, deepest = 0;
+    gboolean quoted = FALSE;
+    for (gsize i = 0; i < length; i++) {
+        char c = text[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '{' || c == '[')) {
+            depth++;
+            deepest = MAX (deepest, depth);
+        } else if (!quoted && (c == '}' || c == ']') && depth > 0)
+            depth--;
+    }
+    return deepest;
+}
+
 json_t *
 json_parse (const char *text, gsize length, GError **error)
 {
@@ -32,8 +53,8 @@ json_parse (const char *text, gsize length, GError **error)
     json_t *value = json_loadb (text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
 
     if (value == NULL)
-        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "not valid JSON: line %d, column %d: %s", problem.line,
-                     problem.column, problem.text);
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "not valid JSON: line %d, column %d: %s",
+                     problem.line, problem.column, problem.text);
     return value;
 }
 
@@ -58,7 +79,8 @@ json_parse_file (const char *path, GError **error)
 }
 
 static gboolean
-need (const json_t *object, const char *where, const char *key, gboolean right, const char *type, GError **error)
+need (const json_t *object, const char *where, const char *key, gboolean right, const char *type,
+      GError **error)
 {
     if (right)
         return TRUE;
@@ -68,7 +90,8 @@ need (const json_t *object, const char *where, const char *key, gboolean right, 
 }
 
 gboolean
-json_need_string (const json_t *object, const char *where, const char *key, const char **value, GError **error)
+json_need_string (const json_t *object, const char *where, const char *key, const char **value,
+                  GError **error)
 {
     json_t *member = json_object_get (object, key);
     if (!need (object, where, key, json_is_string (member), "a string", error))

@@ -12,6 +12,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (json_t, json_decref)
 /* No document deeper or, where the caller gives no other limit, longer than this is parsed. */
 #define JSON_LIMIT_BYTES (1024 * 1024)
 
+/* How deep lists and objects stand in each other in @text, without parsing it. */
+guint json_text_depth (const char *text, gsize length);
 /* Duplicate keys are errors. NULL and @error (VDC_ERROR_USAGE, with line and column) on failure. */
 json_t *json_parse (const char *text, gsize length, GError **error);
 json_t *json_parse_file (const char *path, GError **error);
@@ -24,7 +26,8 @@ char *json_pretty (const json_t *value);
 /* Required members. FALSE and VDC_ERROR_USAGE "@where.key must be a …" when missing or of another type. */
 gboolean json_need_string (const json_t *object, const char *where, const char *key, const char **value,
                            GError **error);
-gboolean json_need_int (const json_t *object, const char *where, const char *key, gint64 *value, GError **error);
+gboolean json_need_int (const json_t *object, const char *where, const char *key, gint64 *value,
+                        GError **error);
 gboolean json_need_object (const json_t *object, const char *where, const char *key, json_t **value,
                            GError **error);
 gboolean json_need_array (const json_t *object, const char *where, const char *key, json_t **value,

@@ -213,7 +213,8 @@ change (Cli *cli, const char *method, const char *path, json_t *body, GError **e
         json_t *answer = request (cli, method, path, body, key, &local);
         if (answer != NULL)
             return answer;
-        if (g_error_matches (local, VDC_ERROR, VDC_ERROR_UNKNOWN_RESULT)) {
+        if (g_error_matches (local, VDC_ERROR, VDC_ERROR_UNKNOWN_RESULT) ||
+            g_error_matches (local, VDC_ERROR, VDC_ERROR_IN_PROGRESS)) {
             g_clear_error (&unknown);
             unknown = g_steal_pointer (&local);
         } else if (unknown == NULL || !vdc_error_is_unreachable (local)) {

@@ -130,9 +130,8 @@ act (Cli *cli, const char *action, const char *done)
     if (path == NULL)
         return cli_fail (cli, error);
     g_autoptr (json_t) body = json_pack ("{s:s}", "action", action);
-    gboolean kill = strcmp (action, "kill") == 0;
     GError *failure = NULL;
-    json_t *given = kill ? cli_post_once (cli, path, body, &failure) : cli_post (cli, path, body, &failure);
+    json_t *given = cli_post (cli, path, body, &failure);
     int code = cli_changed (cli, given, failure, &job, &answer);
     if (cli->json && answer != NULL)
         print_json (stdout, job ? job : answer);

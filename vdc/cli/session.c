@@ -232,7 +232,7 @@ session_run (Cli *cli, const char *path, json_t *body, const SessionEnds *ends, 
              GError **error)
 {
     g_autoptr (json_t) sent = body;
-    g_autoptr (json_t) answer = cli_post_once (cli, path, sent, error);
+    g_autoptr (json_t) answer = cli_post (cli, path, sent, error);
     const char *id = NULL;
     if (answer == NULL || !json_need_string (answer, NULL, "session", &id, error))
         return FALSE;

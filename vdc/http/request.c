@@ -247,6 +247,11 @@ http_request_json (HttpRequest *request, GError **error)
         return request->json;
     gsize length = 0;
     const char *text = request->body != NULL ? g_bytes_get_data (request->body, &length) : NULL;
+    if (json_text_depth (text, length) > HTTP_JSON_DEPTH_MAX) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_USAGE, "the body is nested more than %d deep",
+                     HTTP_JSON_DEPTH_MAX);
+        return NULL;
+    }
     g_autoptr (json_t) value = length == 0 ? json_object () : json_parse (text, length, error);
     if (value == NULL)
         return NULL;

@@ -18,6 +18,8 @@
 typedef struct HttpRequest HttpRequest;
 typedef struct HttpRoute HttpRoute;
 
+#define HTTP_JSON_DEPTH_MAX 32
+
 /* Any thread. */
 HttpRequest *http_request_ref (HttpRequest *request);
 void http_request_unref (HttpRequest *request);
@@ -72,8 +74,8 @@ GPtrArray *http_request_query_names (HttpRequest *request);
 /* The whole body, never longer than the route's limit; empty for none. */
 GBytes *http_request_body (HttpRequest *request);
 /*
- * The body as a JSON object, parsed once, borrowed. An empty body gives an empty object. NULL:
- * VDC_ERROR_USAGE.
+ * The body as a JSON object, parsed once, borrowed; nested at most HTTP_JSON_DEPTH_MAX deep. An empty body
+ * gives an empty object. NULL: VDC_ERROR_USAGE.
  */
 json_t *http_request_json (HttpRequest *request, GError **error);
 
