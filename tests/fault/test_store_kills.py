@@ -68,7 +68,7 @@ class FullDisk(unittest.TestCase):
             os.close(ballast)
         made, refused = [], None
         for number in range(100):  # what is reserved is used up first
-            text = f'application: app{number}\n' + ('# ' + 'x' * 98 + '\n') * 800
+            text = f'application: app{number}\ninstances:\n  web: {{class: FRONT}}\n' + ('# ' + 'x' * 98 + '\n') * 800
             try:
                 self.client.post('applications', {'name': f'app{number}', 'description': text})
                 made.append(f'app{number}')
@@ -78,7 +78,7 @@ class FullDisk(unittest.TestCase):
         self.assertIsNotNone(refused, 'the disk was never full')
         self.assertEqual((507, 'full'), (refused.status, refused.code))
         status, headers, _ = self.client.raw('POST', '/api/v1/applications',
-                                             json.dumps({'name': 'again', 'description': text.replace('app', 'again')}),
+                                             json.dumps({'name': 'again', 'description': text.replace(f': app{number}', ': again')}),
                                              {'Content-Type': 'application/json'})
         self.assertEqual((507, True), (status, 'Retry-After' in headers))
         there = {item['name'] for item in self.client.items('applications')}
