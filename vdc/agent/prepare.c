@@ -340,9 +340,10 @@ fail (PrepareResult *result, const char *step, GError *error)
 {
     result->step = step;
     result->error = error;
+    /* libvirtd, or the controller that the image comes from, is away: the VM is not to blame. */
     result->again = error->domain == VDC_ERROR &&
                     (error->code == VDC_ERROR_UNREACHABLE || error->code == VDC_ERROR_UNKNOWN_RESULT) &&
-                    strcmp (step, "domain") == 0;
+                    (strcmp (step, "domain") == 0 || strcmp (step, "image") == 0);
     return FALSE;
 }
 
