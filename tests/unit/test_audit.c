@@ -3,6 +3,7 @@
 #include "vdc/base/file.h"
 #include "vdc/controller/audit.h"
 #include "vdc/controller/audit_limit.h"
+#include "vdc/controller/backup.h"
 #include "vdc/store/audit_chain.h"
 
 #include <string.h>
@@ -202,6 +203,69 @@ test_refusals_are_bounded (void)
     audit_limit_free (limit);
 }
 
+/* --- the nightly backup -------------------------------------------------------------------------------------- */
+
+static void
+put_file (Fixture *f, const char *name)
+{
+    g_autofree char *path = g_build_filename (f->folder, name, NULL), *parent = g_path_get_dirname (path);
+    g_assert_true (file_make_folder (parent, 0700, NULL));
+    g_assert_true (file_replace (path, "x", 1, 0600, NULL));
+}
+
+/* What the next commit would write is written. */
+static void
+settle (Fixture *f)
+{
+    gsize i;
+    json_t *row;
+    StoreTxn *txn = store_begin (f->controller.store);
+    json_array_foreach (f->controller.written, i, row)
+        store_put (txn, STORE_META, json_string_value (json_array_get (row, 1)),
+                   json_incref (json_array_get (row, 2)));
+    g_assert_true (store_commit (txn, NULL, NULL));
+    json_array_clear (f->controller.written);
+}
+
+/* A second of the controller; how many backups there are after it. */
+static gsize
+tick (Fixture *f)
+{
+    gsize noted = json_array_size (f->controller.noted);
+    backups_tick (&f->controller);
+    while (backups_under_way (&f->controller))
+        g_main_context_iteration (NULL, TRUE);
+    settle (f);
+    g_assert_cmpuint (json_array_size (f->controller.noted) - noted, <=, 1);
+    g_autoptr (json_t) list = backup_list (&f->controller, NULL);
+    return json_array_size (list);
+}
+
+static void
+test_nightly_backup (void)
+{
+    Fixture f;
+    set_up (&f, 0, 3);
+    f.controller.state_folder = f.folder;
+    f.controller.grid_id = (char *)"0011223344556677";
+    f.controller.noted = json_array ();
+    f.controller.written = json_array ();
+    const char *const files[] = {"token", "pki/ca.crt", "pki/ca.key"};
+    for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+        put_file (&f, files[i]);
+    backups_open (&f.controller, 0);
+    g_assert_cmpuint (tick (&f), ==, 0); /* a new grid: its first night comes */
+    for (guint day = 1; day <= BACKUPS_KEPT + 3; day++) {
+        clock_manual_advance (f.clock, 24 * 3600 * (gint64)G_USEC_PER_SEC);
+        g_assert_cmpuint (tick (&f), ==, MIN (day, BACKUPS_KEPT));
+        g_assert_cmpuint (tick (&f), ==, MIN (day, BACKUPS_KEPT)); /* once a night */
+    }
+    backups_close (&f.controller);
+    json_decref (f.controller.noted);
+    json_decref (f.controller.written);
+    tear_down (&f);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -210,5 +274,6 @@ main (int argc, char **argv)
     g_test_add_func ("/audit/both-ends-are-checked", test_ends_are_checked);
     g_test_add_func ("/audit/trimmed-chain-is-whole", test_trimmed_chain_is_whole);
     g_test_add_func ("/audit/refusals-are-bounded-and-all-counted", test_refusals_are_bounded);
+    g_test_add_func ("/audit/nightly-backup-is-made-once-and-seven-are-kept", test_nightly_backup);
     return g_test_run ();
 }

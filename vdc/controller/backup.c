@@ -320,6 +320,12 @@ backups_tick (Controller *controller)
         day_done (controller);
 }
 
+gboolean
+backups_under_way (const Controller *controller)
+{
+    return controller->backups->thread != NULL;
+}
+
 /* --- listing ----------------------------------------------------------------------------------------------- */
 
 json_t *

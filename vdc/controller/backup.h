@@ -22,6 +22,9 @@ void backups_close (Controller *controller);
 /* Each second: the nightly one. A failed one is tried again after an hour, with an event. */
 void backups_tick (Controller *controller);
 
+/* One is being made. */
+gboolean backups_under_way (const Controller *controller);
+
 /* Gets BACKUP (taken) or an error. */
 typedef void (*BackupMade) (json_t *backup, const GError *error, gpointer user_data);
 /*
