@@ -83,6 +83,13 @@ def own_network():
         subprocess.run(argv, check=True)
 
 
+def clean_network():
+    for link in json.loads(subprocess.run(['ip', '-j', 'link'], stdout=subprocess.PIPE, check=True).stdout):
+        if link['ifname'].startswith(('vt', 'vb')):
+            subprocess.run(['ip', 'link', 'del', link['ifname']], check=True)
+    subprocess.run(['nft', 'flush', 'ruleset'], check=True)
+
+
 class MatrixGrid(apigrid.Grid):
     """With wires, and files that tell each process where to stop or die."""
 
@@ -139,6 +146,7 @@ class Operation:
     """prepare () brings the grid to where act () is asked for; act () returns when it was answered."""
     name = None
     steps = ()  # prefixes of the steps that it passes
+    half = None  # one that it begins with, and that may be all that came to be
 
     def __init__(self, matrix):
         self.matrix = matrix
@@ -261,7 +269,7 @@ class Scale(Operation):
 
 class Cancel(Operation):
     """A start, taken back. It may be running when the cancel did not get there."""
-    name, steps = 'cancel', ('cancel.',)
+    name, steps, half = 'cancel', ('cancel.',), Start
 
     def prepare(self):
         self.stop_used()
@@ -430,6 +438,7 @@ class Matrix:
         self.operations = {}
 
     def start(self):
+        clean_network()  # of what a grid that was given up has left
         self.grid.start()
         self.client = self.grid.client
         return self
@@ -497,7 +506,9 @@ class Matrix:
             operation.prepare()
             before = self.rest()
             operation.act()
-            self.undisturbed[operation.name] = (before, self.rest())
+            self.undisturbed[operation.name] = [before, self.rest()]
+            if operation.half:
+                self.undisturbed[operation.name] += self.know(self.operation(operation.half))[1:]
         return self.undisturbed[operation.name]
 
     def attempt(self, operation):
@@ -552,7 +563,7 @@ class Matrix:
     def run(self, kind, step, process, victim, second):
         """Raises AssertionError with what is neither before nor after; False: the step was not passed."""
         operation = self.operation(kind)
-        before, after = self.know(operation)
+        undisturbed = self.know(operation)
         operation.prepare()
         self.rest()
         self.counts['cases'] += 1
@@ -578,17 +589,17 @@ class Matrix:
         self.grid.wait_server()
         thread.join(REST_S)
         self.compare(f'{kind.name} at {step}, {victim} killed' + (f', then {second}' if second else ''), victim,
-                     self.rest(), before, after)
+                     self.rest(), undisturbed)
         return passed
 
-    def compare(self, what, victim, now, before, after):
-        allowed = [before, after]
+    def compare(self, what, victim, now, undisturbed):
+        before, allowed = undisturbed[0], undisturbed
         if victim == 'vm' and now['applications'].get('shop') == 'failed':
             # A VM that died in the making fails the start: as before, but for its volumes, and it says why.
             allowed = [{**before, 'applications': {'shop': 'failed'}, 'members': now['members'], 'volumes': volumes['volumes'],
                         'files': sorted([name for name in before['files'] if not name.startswith('s1/volumes/')] +
                                         [name for name in volumes['files'] if name.startswith('s1/volumes/')])}
-                       for volumes in (before, after)]
+                       for volumes in undisturbed]
         if now in allowed:
             return
         best = min(allowed, key=lambda state: sum(state[key] != now[key] for key in now))
