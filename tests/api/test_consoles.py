@@ -134,4 +134,4 @@ class Consoles(unittest.TestCase):
             console.receive()
         self.assertEqual(1011, caught.exception.code)
         self.grid.start_agent()
-        self.grid.wait_server()
+        self.grid.wait_agent()

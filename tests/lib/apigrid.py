@@ -184,6 +184,18 @@ class Grid:
         for part, name in (('ca', 'ca.crt'), ('certificate', 'agent.crt'), ('key', 'agent.key')):
             self.write(f's1/pki/{name}', answer[part])
 
+    def wait_agent(self, timeout_s=30):
+        """An agent that was started anew listens: there is no event for that, and its server was up all the time."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                socket.create_connection(('127.0.0.1', self.ports['agent']), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
     def wait_server(self, state='up', timeout_s=40):
         return self.client.wait(f's1 is {state}', lambda: self.client.get('servers/s1')['state'] == state, timeout_s)
 

@@ -93,6 +93,8 @@ def load(path):
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if os.path.dirname(path) not in sys.path:
+        sys.path.append(os.path.dirname(path))  # for what test modules of a part share
     spec.loader.exec_module(module)
     return unittest.defaultTestLoader.loadTestsFromModule(module)
 
