@@ -1,7 +1,8 @@
 /*
  * Secrets as they are stored: "sealed:" and base64 of nonce and ciphertext (XChaCha20-Poly1305 of libsodium).
- * The key is in a file that only vdcd reads, apart from the store, so that neither the store nor its backups
- * show a secret. The context is authenticated: what was sealed for one application opens for no other.
+ * The key is in a file that only vdcd reads, apart from the store, so the store alone shows no secret. (A
+ * backup holds both, since it is to make a controller anew: it is a file as secret as the key.) The context
+ * is authenticated: what was sealed for one application opens for no other.
  *
  * The length is hidden up to 64 bytes. Main loop only.
  */
