@@ -207,9 +207,14 @@ http_link_new (HttpServer *server, int fd, const char *address)
 }
 
 void
-http_link_free (Link *link)
+http_link_detach (Link *link)
 {
     link_finish_request (link);
+}
+
+void
+http_link_free (Link *link)
+{
     link_drop_queue (link);
     tls_session_free (link->tls);
     close (link->fd);

@@ -45,6 +45,7 @@ static void
 drop (Link *link)
 {
     HttpServer *server = link->server;
+    http_link_detach (link); /* first: from now on nobody can wake it */
     g_mutex_lock (&server->lock);
     if (link->woken)
         g_ptr_array_remove_fast (server->woken, link);

@@ -98,6 +98,9 @@ gpointer http_net_run (gpointer server);
 
 /* server_link.c, net thread */
 Link *http_link_new (HttpServer *server, int fd, const char *address);
+/* The main loop does not reach it any more. */
+void http_link_detach (Link *link);
+/* After http_link_detach. */
 void http_link_free (Link *link);
 /* Do what can be done without waiting. Afterwards it may be LINK_GONE: then it is to be freed. */
 void http_link_step (Link *link);
