@@ -20,7 +20,7 @@
 struct Agent {
     Host host;
     GHashTable *instances; /* "APP/MEMBER" → Instance */
-    GHashTable *strays;    /* "APP/MEMBER" that a thread is removing though there is no Instance */
+    GHashTable *strays;    /* "APP/MEMBER" → Stray: without an Instance */
     GHashTable *viewers;   /* of screens */
     Reporter *reporter;
     DiskWatch *disk_watch;
@@ -131,18 +131,32 @@ agent_put (Agent *agent, Spec *spec, GError **error)
     return TRUE;
 }
 
+/* A member that nobody knows, being removed by a thread. */
 typedef struct {
     Agent *agent;
     const Host *host;
     char *application, *member, *key;
     gboolean remove_root;
+    GError *error;
+    GArray *waiting; /* of Waiter; main loop */
 } Stray;
+
+typedef struct {
+    AgentDeleted done;
+    gpointer user_data;
+} Waiter;
 
 static gboolean
 stray_removed (gpointer data)
 {
     Stray *stray = data;
     g_hash_table_remove (stray->agent->strays, stray->key);
+    for (guint i = 0; i < stray->waiting->len; i++) {
+        const Waiter *waiter = &g_array_index (stray->waiting, Waiter, i);
+        waiter->done (stray->error, waiter->user_data);
+    }
+    g_array_unref (stray->waiting);
+    g_clear_error (&stray->error);
     g_free (stray->application);
     g_free (stray->member);
     g_free (stray->key);
@@ -171,7 +185,7 @@ remove_stray_vms (Stray *stray, GError **error)
     return vms != NULL;
 }
 
-/* Nobody knows it; perhaps its record was lost. Its VM says what else there is to it. */
+/* Perhaps its record was lost. Its VM says what else there is to it. */
 static gpointer
 remove_stray (gpointer data)
 {
@@ -180,36 +194,60 @@ remove_stray (gpointer data)
     g_autofree char *record = host_record_path (host, stray->application, stray->member);
     g_autofree char *folder = g_path_get_dirname (record);
     g_autofree char *log = host_console_path (host, stray->application, stray->member);
-    g_autoptr (GError) error = NULL;
 
-    if (remove_stray_vms (stray, &error) &&
-        (!stray->remove_root || disk_root_delete (host->disks, stray->application, stray->member, &error))) {
+    if (remove_stray_vms (stray, &stray->error) &&
+        (!stray->remove_root ||
+         disk_root_delete (host->disks, stray->application, stray->member, &stray->error))) {
         volume_close_all (host->disks, stray->key);
         console_remove_files (log);
         if (file_remove (record, NULL)) /* one that could not be read */
             rmdir (folder);
     } else
         vdc_log (VDC_LOG_WARNING, "cannot remove a stray member; ask again", "member", stray->key, "error",
-                 error->message, NULL);
+                 stray->error->message, NULL);
     g_idle_add_full (G_PRIORITY_DEFAULT, stray_removed, stray, NULL);
     return NULL;
 }
 
-gboolean
-agent_delete (Agent *agent, const char *application, const char *member, gboolean remove_root, GError **error)
+static Stray *
+stray_begin (Agent *agent, const char *application, const char *member, gboolean remove_root)
+{
+    Stray *stray = g_new0 (Stray, 1);
+    *stray = (Stray){agent,
+                     &agent->host,
+                     g_strdup (application),
+                     g_strdup (member),
+                     g_strconcat (application, "/", member, NULL),
+                     remove_root,
+                     NULL,
+                     g_array_new (FALSE, FALSE, sizeof (Waiter))};
+    g_hash_table_insert (agent->strays, g_strdup (stray->key), stray);
+    g_thread_unref (g_thread_new ("stray", remove_stray, stray));
+    return stray;
+}
+
+void
+agent_delete (Agent *agent, const char *application, const char *member, gboolean remove_root,
+              AgentDeleted done, gpointer user_data)
 {
     Instance *instance = agent_find (agent, application, member);
-
-    if (instance != NULL)
-        return instance_delete (instance, remove_root, error);
     g_autofree char *key = g_strconcat (application, "/", member, NULL);
-    if (!g_hash_table_add (agent->strays, g_strdup (key)))
-        return TRUE; /* a thread is at it */
-    Stray *stray = g_new0 (Stray, 1);
-    *stray = (Stray){
-        agent, &agent->host, g_strdup (application), g_strdup (member), g_steal_pointer (&key), remove_root};
-    g_thread_unref (g_thread_new ("stray", remove_stray, stray));
-    return TRUE;
+    Stray *stray = g_hash_table_lookup (agent->strays, key);
+    g_autoptr (GError) error = NULL;
+    const Waiter waiter = {done, user_data};
+
+    if (instance != NULL) {
+        instance_delete (instance, remove_root, &error);
+        done (error, user_data);
+    } else if (stray != NULL && remove_root && !stray->remove_root) {
+        g_set_error (&error, VDC_ERROR, VDC_ERROR_CONFLICT,
+                     "the rest of the member is being removed; try again");
+        done (error, user_data);
+    } else {
+        if (stray == NULL)
+            stray = stray_begin (agent, application, member, remove_root);
+        g_array_append_val (stray->waiting, waiter);
+    }
 }
 
 gboolean

@@ -39,9 +39,14 @@ Instance *agent_find (Agent *agent, const char *application, const char *member)
 Instance *agent_find_session (Agent *agent, const char *id);
 /* Make the member be as @spec says. */
 gboolean agent_put (Agent *agent, Spec *spec, GError **error);
-/* A member nobody knows is looked for on the host and removed all the same. */
-gboolean agent_delete (Agent *agent, const char *application, const char *member, gboolean remove_root,
-                       GError **error);
+/*
+ * @done is called once, at once or later: with NULL when the removal of a member is kept (it goes on after a
+ * restart too), or when nothing is left of one that nobody knows, which is looked for on the host all the
+ * same.
+ */
+typedef void (*AgentDeleted) (const GError *error, gpointer user_data);
+void agent_delete (Agent *agent, const char *application, const char *member, gboolean remove_root,
+                   AgentDeleted done, gpointer user_data);
 /* Lay the wires of a running member anew, whatever they are now. VDC_ERROR_NOT_FOUND. */
 gboolean agent_lay_wires (Agent *agent, const char *application, const char *member, GError **error);
 /* REPORTs of all. Caller owns. */

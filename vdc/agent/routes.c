@@ -74,6 +74,13 @@ put_instance (HttpRequest *request, gpointer agent)
 }
 
 static void
+deleted (const GError *error, gpointer request)
+{
+    routes_answer (request, 202, error != NULL ? g_error_copy (error) : NULL);
+    http_request_unref (request);
+}
+
+static void
 delete_instance (HttpRequest *request, gpointer agent)
 {
     const char *application = http_request_param (request, "app");
@@ -86,8 +93,10 @@ delete_instance (HttpRequest *request, gpointer agent)
     else if (root != NULL && strcmp (root, "keep") != 0 && strcmp (root, "remove") != 0)
         g_set_error (&error, VDC_ERROR, VDC_ERROR_USAGE, "root must be keep or remove");
     else
-        agent_delete (agent, application, member, g_strcmp0 (root, "keep") != 0, &error);
-    routes_answer (request, 202, error);
+        agent_delete (agent, application, member, g_strcmp0 (root, "keep") != 0, deleted,
+                      http_request_ref (request));
+    if (error != NULL)
+        routes_answer (request, 202, error);
 }
 
 static void
