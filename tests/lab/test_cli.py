@@ -54,8 +54,8 @@ class Words(unittest.TestCase):
         self.assertEqual((0, ''), (page.returncode, page.stderr))
         text = ' '.join(page.stdout.replace('‐\n', '').split())
         for command in words_of_overview():
-            group, _, verb = command.partition(' ')  # it may stand as start|stop|restart
-            self.assertRegex(text, rf'vdc {group} ([a-z|]*\|)?{verb}')
+            group, space, verb = command.rpartition(' ')  # it may stand as start|stop|restart
+            self.assertRegex(text, rf'vdc {group}{space}([a-z|]*\|)?{verb}')
 
 
 class Line(labfixture.LabTest):

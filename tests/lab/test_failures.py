@@ -161,7 +161,11 @@ class Failures(labfixture.LabTest):
         """main-H8: and when the image is there again, the same application starts."""
         digest = self.client.get('classes/WEB')['image']['digest'].removeprefix('sha256:')
         identity = self.make('lone', lone())
+        # Of the server and of the controller, which would give it to the server.
         self.mount_over(f'{IMAGES}/{digest}', '4k')
+        built = os.environ.get('VDC_CACHE', '/var/cache/vdc') + '/images/' + digest
+        self.lab.inside('ctl', ['mount', '-t', 'tmpfs', '-o', 'size=4k', 'small', built])
+        self.addCleanup(self.lab.inside, 'ctl', ['umount', '-l', built])
         error = self.assert_fails('lone', ['web', 'image', digest[:12], 'appliances/build'])
         self.assertEqual((error['instance'], error['step']), ('web', 'image'))
         self.assertIn('appliances/build', error['remedy'])

@@ -106,7 +106,7 @@ class Damage(GridTest):
     def assert_named(self, code, thing):
         """verify exits 1, and among what it says is @code of @thing. Codes found."""
         exit_code, report = self.verify()
-        self.assertEqual(exit_code, 1, report)
+        self.assertEqual(exit_code, 1, f'{code} of {thing}: {report}')
         findings = report['findings']
         self.assertTrue([f for f in findings if f['code'] == code and thing in (f['object'] or '') + f['message']],
                         f'no {code} of {thing} in {findings}')

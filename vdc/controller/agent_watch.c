@@ -255,6 +255,8 @@ attach (Controller *controller, ApplicationRecord *application, MemberRecord *me
     gboolean known = server != NULL && server->full && server->state != SERVER_DOWN;
     if (known != member->known || !same_but_counters (member->report, report))
         controller_touch (application);
+    if (json_int (report, "generation", 0) == -1 && json_int (member->report, "generation", 0) != -1)
+        member->put_us = 0; /* its agent was started anew and has no secrets: at once */
     record_set_json (&member->report, json_incref (report));
     member->fresh = server != NULL && server->reported != member->report_mark;
     member->known = known;

@@ -580,6 +580,7 @@ image_store_manifest (ImageStore *images, const char *digest, GError **error)
     g_autoptr (GDir) dir = folder != NULL ? g_dir_open (folder, 0, error) : NULL;
     g_autoptr (json_t) files = json_array ();
     const char *name;
+    gboolean whole = FALSE;
 
     while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
         /* An image is named by the digest of its disk, which may be large. */
@@ -588,6 +589,12 @@ image_store_manifest (ImageStore *images, const char *digest, GError **error)
         if (file == NULL)
             return NULL;
         json_array_append_new (files, file);
+        whole = whole || root;
+    }
+    if (dir != NULL && !whole) {
+        g_set_error (error, VDC_ERROR, VDC_ERROR_NOT_FOUND,
+                     "the controller's folder of image sha256:%s has no disk", digest);
+        return NULL;
     }
     return dir != NULL ? json_pack ("{s:s, s:O}", "digest", digest, "files", files) : NULL;
 }

@@ -38,7 +38,9 @@ verify_is_settled (const ApplicationRecord *application, const MemberRecord *mem
         return FALSE;
     if (!specs_power (application, member))
         return member_is_gone (member);
-    return member_has_vm (member) && json_int (member->report, "generation", -1) == member->generation &&
+    gint64 generation = json_int (member->report, "generation", -1);
+    /* -1: its agent waits for its secrets after a restart, and does nothing to it meanwhile. */
+    return member_has_vm (member) && (generation == member->generation || generation == -1) &&
            (strcmp (member->state, "running") == 0 || strcmp (member->state, "degraded") == 0);
 }
 
