@@ -204,6 +204,12 @@ class Servers(TrashCase):
                 self.client.delete('servers/s1')
             self.assertEqual((409, 'refused'), (caught.exception.status, caught.exception.code))
             self.assertIn(thing, str(caught.exception))
+        # Stopped and cleaned: it remembers where it was, and nothing of it is there.
+        self.client.post('applications', {'name': 'page', 'description': {
+            'application': 'page', 'instances': {'web': {'class': 'FRONT'}}}, 'format': 'json'})
+        for action in ('start', 'stop', 'clean'):
+            self.grid.done(self.client.act('page', action))
+        self.assertEqual('s1', self.client.instance('page', 'web')['server'])
         self.started()
         refused('instance shop:')
         self.destroy()
@@ -219,6 +225,7 @@ class Servers(TrashCase):
         self.grid.start_vdcd()
         self.grid.wait_api()
         self.assertEqual([], self.client.items('servers'))
+        self.assertIsNone(self.client.instance('page', 'web')['server'])
 
 
 class Expiry(TrashCase):

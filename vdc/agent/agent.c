@@ -1,6 +1,6 @@
-#include "vdc/agent/disk_watch.h"
 #include "vdc/agent/agent.h"
 
+#include "vdc/agent/disk_watch.h"
 #include "vdc/agent/memos.h"
 #include "vdc/agent/probe.h"
 #include "vdc/agent/reporter.h"

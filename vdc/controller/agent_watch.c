@@ -126,8 +126,10 @@ forget_places (Controller *controller, const char *server)
     while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&application))
         for (guint i = 0; i < application->members->len; i++) {
             MemberRecord *member = application->members->pdata[i];
-            if (g_strcmp0 (member->server, server) == 0)
-                record_set_string (&member->server, NULL);
+            if (g_strcmp0 (member->server, server) != 0)
+                continue;
+            record_set_string (&member->server, NULL);
+            controller_touch (application);
         }
 }
 
